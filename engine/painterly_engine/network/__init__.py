@@ -1,0 +1,1 @@
+"""Feature networks: VGG's layouts, their weights, and where they are kept."""

@@ -1,0 +1,162 @@
+"""The feature network: a chain of 3×3 convolutions and poolings whose relus are read by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What belongs to a network's origin rather than to its weights (algorithm.md 1.0).
+
+    Attributes:
+        name: "caffe", "torchvision", "gatys", "slim".
+        pixel_scale: RGB in [0, 1] times this gives the pixel values the passes optimise: 256 in the published
+            Caffe pre-processing, 255 elsewhere.
+        padding: "zeros" or "reflect" around every 3×3 convolution.
+        ceil_pool: whether 2×2 pooling keeps the odd last row and column (Caffe) or drops it (torchvision).
+        colour: per-channel affine map of the pixel values into the network: ``(pixels[order] - mean) / scale``.
+    """
+
+    name: str
+    pixel_scale: float
+    padding: str
+    ceil_pool: bool
+    order: tuple[int, int, int]
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+
+
+CAFFE = Layout("caffe", 256.0, "zeros", True, (2, 1, 0), (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+TORCHVISION = Layout(
+    "torchvision", 255.0, "zeros", False, (0, 1, 2), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+)
+GATYS = Layout("gatys", 255.0, "reflect", True, (2, 1, 0), (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+
+POOL = "pool"
+
+
+def vgg_steps(blocks: Sequence[int]) -> tuple[str, ...]:
+    """Layer names in order, e.g. ``("relu1_1", "relu1_2", "pool", "relu2_1", …)`` for ``blocks`` = convs per block."""
+    steps: list[str] = []
+    for block, count in enumerate(blocks, start=1):
+        steps += [POOL] if block > 1 else []
+        steps += [f"relu{block}_{i}" for i in range(1, count + 1)]
+    return tuple(steps)
+
+
+VGG16_BLOCKS = (2, 2, 3, 3, 3)
+VGG19_BLOCKS = (2, 2, 4, 4, 4)
+
+
+class FeatureNetwork(nn.Module):
+    """Convolutions, relus and max-poolings in a chain, read by relu name.
+
+    Args:
+        convolutions: weight (out, in, 3, 3) and bias (out,) by layer name, e.g. ``"relu3_1"``; the chain ends at the
+            last one present.
+        steps: the full chain as ``vgg_steps`` gives it.
+        layout: padding, pooling and colours.
+        name: for the user and the result's metadata.
+        sha256: of the file the weights came from, "" for none.
+    """
+
+    def __init__(
+        self,
+        convolutions: Mapping[str, tuple[Tensor, Tensor]],
+        steps: Iterable[str],
+        layout: Layout,
+        name: str,
+        sha256: str = "",
+    ) -> None:
+        super().__init__()
+        self.layout, self.name, self.sha256 = layout, name, sha256
+        self.steps = _until_last(tuple(steps), convolutions)
+        self.layers = tuple(step for step in self.steps if step != POOL)
+        for layer in self.layers:
+            weight, bias = convolutions[layer]
+            self.register_buffer(f"{layer}_weight", weight)
+            self.register_buffer(f"{layer}_bias", bias)
+        self.register_buffer("mean", torch.tensor(layout.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(layout.scale).view(3, 1, 1), persistent=False)
+
+    def forward(self, pixels: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Features after the relus named.
+
+        Args:
+            pixels: (3, H, W) RGB times ``layout.pixel_scale``.
+            layers: relu names, any order, all among ``self.layers``.
+
+        Returns:
+            (C, h, w) by name.
+        """
+        wanted = set(layers)
+        found: dict[str, Tensor] = {}
+        x = self._prepare(pixels)[None]
+        for step in self.steps:
+            if len(found) == len(wanted):
+                break
+            x = self._pool(x) if step == POOL else self._convolve(x, step)
+            if step in wanted:
+                found[step] = x[0]
+        return found
+
+    def available(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Those of the wanted layers that this network has, in the order asked for."""
+        return tuple(layer for layer in wanted if layer in self.layers)
+
+    def deepest(self, wanted: str) -> str:
+        """The wanted layer, or for a network that stops before it, the deepest first-of-its-block layer there is."""
+        if wanted in self.layers:
+            return wanted
+        return [layer for layer in self.layers if layer.endswith("_1")][-1]
+
+    def _prepare(self, pixels: Tensor) -> Tensor:
+        mean, scale = self.get_buffer("mean"), self.get_buffer("scale")
+        return (pixels[list(self.layout.order)] - mean) / scale
+
+    def _convolve(self, x: Tensor, layer: str) -> Tensor:
+        if self.layout.padding == "reflect":
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        padding = 1 if self.layout.padding == "zeros" else 0
+        return F.relu(
+            F.conv2d(x, self.get_buffer(f"{layer}_weight"), self.get_buffer(f"{layer}_bias"), padding=padding)
+        )
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 2, ceil_mode=self.layout.ceil_pool)
+
+
+def _until_last(steps: tuple[str, ...], convolutions: Mapping[str, object]) -> tuple[str, ...]:
+    """The chain up to its last step with weights; a hole in between is a broken file."""
+    last = max((i for i, step in enumerate(steps) if step in convolutions), default=-1)
+    missing = [step for step in steps[: last + 1] if step != POOL and step not in convolutions]
+    if last < 0 or missing:
+        raise ValueError(f"weights lack the convolutions of {', '.join(missing) or 'every layer'}")
+    return steps[: last + 1]
+
+
+def random_network(
+    seed: int = 0, width: int = 16, layout: Layout = CAFFE, blocks: Sequence[int] = VGG19_BLOCKS
+) -> FeatureNetwork:
+    """A network of VGG's shape with seeded random weights (He initialisation), ``width`` channels in block one.
+
+    For tests and timing; as a feature extractor it gives noise and blur.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    widths = [width * factor for factor in (1, 2, 4, 8, 8)]
+    convolutions: dict[str, tuple[Tensor, Tensor]] = {}
+    channels = 3
+    for step in vgg_steps(blocks):
+        if step == POOL:
+            continue
+        out = widths[int(step[4]) - 1]
+        weight = torch.randn(out, channels, 3, 3, generator=generator) * (2 / (9 * channels)) ** 0.5
+        convolutions[step] = (weight, torch.zeros(out))
+        channels = out
+    return FeatureNetwork(convolutions, vgg_steps(blocks), layout, f"random-{seed}")

@@ -1,0 +1,33 @@
+"""How the algorithm tells the world where it is, and how the world stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from painterly_protocol.messages import Phase
+from torch import Tensor
+
+
+class Observer:
+    """Receives progress; this base ignores it. ``report`` may raise to abandon the job: nothing catches it below.
+
+    Called at least once per iteration and once per chunk of a matching, so that a cancel is noticed within a fraction
+    of a second.
+    """
+
+    def report(
+        self,
+        phase: Phase,
+        fraction: float,
+        *,
+        iteration: int = 0,
+        iterations: int = 0,
+        losses: Mapping[str, float] | None = None,
+    ) -> None:
+        """``fraction`` is of this phase, 0 to 1."""
+
+    def picture(self, image: Tensor) -> None:
+        """The working picture as it is now, (3, H, W) RGB, about 0 to 1; called every iteration, use what you like."""
+
+
+SILENT = Observer()

@@ -1,0 +1,95 @@
+"""Everything about one harmonization job, in one frozen dataclass, validated once at the edge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.pixels import Pixels
+
+PRESETS = ("draft", "published")
+DEFAULT_PRESET = "draft"
+MAX_SIZE = 16384  # longest side of a working picture
+MAX_ITERATIONS = 100_000
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the user can choose. ``None`` leaves a value to the preset.
+
+    Attributes:
+        preset: a name of ``PRESETS``.
+        size: working size, the longest side in pixels the two passes run at.
+        iterations: L-BFGS iterations of each pass.
+        stylization: τ of algorithm.md 1.3, or a genre name, or None for the default.
+        weights: "auto", a name that ``painterly weights list`` shows, or the path of a weight file on the engine's
+            machine.
+        seed: of the randomised patch search (and of a random network).
+        previews: send PREVIEW pictures while the passes run.
+    """
+
+    preset: str = DEFAULT_PRESET
+    size: int | None = None
+    iterations: int | None = None
+    stylization: float | str | None = None
+    weights: str = "auto"
+    seed: int = 0
+    previews: bool = False
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise _bad(f"There is no preset {self.preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+        if self.size is not None and not 32 <= self.size <= MAX_SIZE:
+            raise _bad(f"A working size of {self.size} px cannot be used.", f"Choose 32 to {MAX_SIZE}.")
+        if self.iterations is not None and not 1 <= self.iterations <= MAX_ITERATIONS:
+            raise _bad(f"{self.iterations} iterations cannot be run.", f"Choose 1 to {MAX_ITERATIONS}.")
+        if isinstance(self.stylization, float | int) and not (
+            math.isfinite(self.stylization) and 0 < self.stylization <= 100
+        ):
+            raise _bad(f"A stylization of {self.stylization} cannot be used.", "Choose a number above 0, up to 100.")
+        if not 0 <= self.seed < 2**63:
+            raise _bad(f"The seed {self.seed} is out of range.", "Choose 0 to 2⁶³ - 1.")
+
+
+@dataclass(frozen=True)
+class HarmonizeRequest:
+    """One job: the pictures, all of the painting's size, and the parameters.
+
+    Attributes:
+        painting: the painting without the object, 3 channels.
+        composite: the painting with the object pasted in, 3 channels, same sample type as the painting.
+        mask: the tight mask, 1 channel, full scale inside the object, soft edges welcome.
+        loose_mask: replaces the computed loose mask (algorithm.md 1.4); 1 channel.
+        parameters: what the user chose.
+
+    Raises:
+        PainterlyError: SIZE_MISMATCH or BAD_REQUEST when the pictures do not belong together.
+    """
+
+    painting: Pixels
+    composite: Pixels
+    mask: Pixels
+    loose_mask: Pixels | None = None
+    parameters: Parameters = field(default_factory=Parameters)
+
+    def __post_init__(self) -> None:
+        size = (self.painting.width, self.painting.height)
+        pictures = {"composite": self.composite, "mask": self.mask, "loose mask": self.loose_mask}
+        for name, picture in pictures.items():
+            if picture is not None and (picture.width, picture.height) != size:
+                raise PainterlyError(
+                    ErrorCode.SIZE_MISMATCH,
+                    f"The {name} is {picture.width}×{picture.height} px, the painting {size[0]}×{size[1]} px.",
+                    "Give pictures of the same size.",
+                )
+        if self.painting.channels != 3 or self.composite.channels != 3:
+            raise _bad("Painting and composite must have three channels.", "Convert them to RGB.")
+        if self.composite.sample_type is not self.painting.sample_type:
+            raise _bad("Painting and composite differ in their sample type.", "Convert one of them.")
+        if self.mask.channels != 1 or (self.loose_mask is not None and self.loose_mask.channels != 1):
+            raise _bad("A mask must have one channel.", "Convert it to grey.")
+
+
+def _bad(sentence: str, advice: str) -> PainterlyError:
+    return PainterlyError(ErrorCode.BAD_REQUEST, sentence, advice)
