@@ -1,0 +1,116 @@
+"""Deep Painterly Harmonization, two passes and finishing, at working size (Luan et al. 2018, section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from painterly_protocol.messages import Phase
+from torch import Tensor
+
+from painterly_engine.balance import Balance, published_balance
+from painterly_engine.files import jpeg_round_trip, quantise
+from painterly_engine.finishing.finish import Finished, finish
+from painterly_engine.masks import blend, blend_mask
+from painterly_engine.matching.reference import match_reference
+from painterly_engine.matching.refine import refine_field
+from painterly_engine.matching.ring import ring_mask
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.pass_one import run_pass_one
+from painterly_engine.pass_two import run_pass_two
+from painterly_engine.progress import SILENT, Observer
+from painterly_engine.resample import scale_bilinear, scale_nearest
+
+REFERENCE_LAYER = "relu4_1"  # where pass 2 matches (algorithm.md 1.2)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is to be harmonized, at working size.
+
+    Attributes:
+        painting: (3, H, W) RGB in [0, 1], without the object.
+        composite: (3, H, W), the painting with the object pasted in.
+        tight: (H, W) in [0, 1], the object's mask.
+        loose: (H, W) in [0, 1], where pixels may change.
+    """
+
+    painting: Tensor
+    composite: Tensor
+    tight: Tensor
+    loose: Tensor
+
+
+@dataclass(frozen=True)
+class Harmonization:
+    """The passes' pictures, (3, H, W) RGB in [0, 1], and the finished one."""
+
+    pass_one: Tensor
+    pass_two: Tensor
+    finished: Finished
+    balance: Balance
+
+
+def harmonize(
+    scene: Scene,
+    network: FeatureNetwork,
+    *,
+    stylization: float,
+    iterations: int,
+    seed: int = 0,
+    observer: Observer = SILENT,
+) -> Harmonization:
+    """Make the object look painted.
+
+    Args:
+        scene: the pictures and masks.
+        network: any feature network; one that stops early matches at its deepest layer.
+        stylization: τ, the painting's stylization weight (algorithm.md 1.3), about 1 to 10.
+        iterations: L-BFGS iterations of each pass.
+        seed: of the randomised patch synthesis.
+        observer: is told of the progress; whatever it raises ends the work.
+    """
+    soft_edge = blend_mask(scene.tight)
+
+    first = run_pass_one(
+        scene.composite, scene.painting, scene.loose, network, iterations=iterations, observer=observer
+    )
+    intermediate = jpeg_round_trip(blend(first, scene.painting, soft_edge))
+    observer.picture(intermediate)
+
+    ring = _painting_positions_to_imitate(intermediate, scene, network, observer)
+
+    balance = published_balance(scene.painting, stylization)
+    second = run_pass_two(
+        scene.composite,
+        scene.painting,
+        scene.loose,
+        ring,
+        network,
+        weights=balance,
+        iterations=iterations,
+        observer=observer,
+    )
+    stylized = quantise(blend(second, scene.painting, soft_edge))
+    observer.picture(stylized)
+
+    finished = finish(
+        stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
+    )
+    return Harmonization(intermediate, stylized, finished, balance)
+
+
+@torch.no_grad()
+def _painting_positions_to_imitate(
+    intermediate: Tensor, scene: Scene, network: FeatureNetwork, observer: Observer
+) -> Tensor:
+    """The ring mask R at the reference layer: positions of the painting that the object's patches match best (1.2)."""
+    layer = network.deepest(REFERENCE_LAYER)
+    source = network(intermediate * network.layout.pixel_scale, [layer])[layer]
+    target = network(scene.painting * network.layout.pixel_scale, [layer])[layer]
+    size = (target.shape[1], target.shape[2])
+    tight = scale_nearest((scene.tight > 0.1).float(), size) > 0
+    field = match_reference(source, target, partial(observer.report, Phase.MATCHING))
+    field = refine_field(field, scale_bilinear(scene.painting, size), tight)
+    return ring_mask(field, tight, size)

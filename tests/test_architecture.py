@@ -1,0 +1,59 @@
+"""The last column of docs/architecture.md: which room may import what."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ENGINE, PROTOCOL, PLUGIN = "engine/painterly_engine", "protocol/painterly_protocol", "plugin/painterly-harmonize"
+HEAVY = {"torch", "torchvision"}
+GIMP = {"gi"}
+
+FORBIDDEN = {
+    PROTOCOL: HEAVY | GIMP | {"numpy", "PIL", "painterly_engine"},
+    ENGINE: GIMP,
+    PLUGIN: HEAVY | {"PIL", "painterly_engine"},
+    f"{ENGINE}/matching": {"zmq", "msgpack", "PIL"},
+    f"{ENGINE}/losses": {"zmq", "msgpack", "PIL"},
+    f"{ENGINE}/finishing": {"zmq", "msgpack", "PIL"},
+    f"{ENGINE}/network": {"zmq", "msgpack"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of every module that the file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_a_room_imports_only_what_it_may(folder: str, repository: Path) -> None:
+    files = [path for path in (repository / folder).rglob("*.py") if "vendor" not in path.parts]
+    assert files, f"nothing in {folder}"
+    offences = {str(path): bad for path in files if (bad := imported(path) & FORBIDDEN[folder])}
+    assert not offences
+
+
+def test_the_service_loads_torch_in_the_worker_only(repository: Path) -> None:
+    """The I/O loop answers within milliseconds of its start because nothing heavy is loaded in it."""
+    heavy = {path.name for path in (repository / ENGINE / "service").glob("*.py") if imported(path) & HEAVY}
+    assert heavy <= {"worker.py"}
+
+
+def test_the_protocol_needs_only_what_it_says(repository: Path) -> None:
+    names: set[str] = set().union(*(imported(path) for path in (repository / PROTOCOL).rglob("*.py")))
+    assert names - set(sys.stdlib_module_names) <= {"painterly_protocol", "zmq", "msgpack"}
+
+
+@pytest.mark.parametrize("folder", [ENGINE, PROTOCOL, PLUGIN])
+def test_no_pickle(folder: str, repository: Path) -> None:
+    for path in (repository / folder).rglob("*.py"):
+        assert not imported(path) & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, path
