@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
-
-torch.set_flush_denormal(True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,183 @@
+"""``painterly harmonize``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import EngineMessage, Result
+from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
+
+from painterly_engine.arrays import to_array, to_pixels
+from painterly_engine.cli.display import display
+from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
+from painterly_engine.cli.placement import Pasted, paste
+
+Runner = Callable[[HarmonizeRequest, Callable[[EngineMessage], None]], Result]
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("harmonize", help="make the object in a painting look painted")
+    parser.set_defaults(run=run)
+    pictures = parser.add_argument_group("pictures")
+    pictures.add_argument("--painting", type=Path, required=True, metavar="FILE", help="the painting alone")
+    either = pictures.add_mutually_exclusive_group(required=True)
+    either.add_argument("--composite", type=Path, metavar="FILE", help="the painting with the object pasted in")
+    either.add_argument("--object", type=Path, metavar="FILE", help="the object, to be pasted in")
+    pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
+    pictures.add_argument("--at", type=_position, metavar="X,Y", help="where the object's top left corner goes")
+    pictures.add_argument("--scale", type=_scale, default=1.0, metavar="S", help="size factor of the object")
+    pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
+    pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
+    add_parameters(parser)
+    parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """The options that become ``Parameters``."""
+    group = parser.add_argument_group("how")
+    group.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    group.add_argument("--size", type=int, metavar="N", help="working size: longest side in pixels")
+    group.add_argument("--iterations", type=int, metavar="N", help="iterations of each pass")
+    group.add_argument(
+        "--stylization", type=_number_or_name, metavar="FLOAT|GENRE", help="how strongly the painting is stylized"
+    )
+    group.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network")
+    group.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Parameters:
+    """The options as the protocol's dataclass; a weight file's path is made absolute for the engine."""
+    named_file = Path(arguments.weights)
+    return Parameters(
+        preset=arguments.preset,
+        size=arguments.size,
+        iterations=arguments.iterations,
+        stylization=arguments.stylization,
+        weights=str(named_file.resolve()) if named_file.is_file() else arguments.weights,
+        seed=arguments.seed,
+        previews=previews,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    check_writable(arguments.output)
+    painting = read_rgb(arguments.painting)
+    pasted = _composite(arguments, painting.pixels)
+    loose = None if arguments.loose_mask is None else to_pixels(read_mask(arguments.loose_mask))
+    request = HarmonizeRequest(
+        painting=to_pixels(painting.pixels),
+        composite=to_pixels(pasted.composite),
+        mask=to_pixels(pasted.mask),
+        loose_mask=loose,
+        parameters=parameters(arguments),
+    )
+    result = run_shown(request, inline=arguments.inline)
+    write(arguments.output, Picture(apply(result, painting.pixels), painting.profile))
+    print(summary(result, arguments.output))
+    return 0
+
+
+def run_shown(
+    request: HarmonizeRequest, *, inline: bool, listener: Callable[[EngineMessage], None] | None = None
+) -> Result:
+    """Run the job with its progress on standard error; Ctrl+C cancels it.
+
+    Raises:
+        PainterlyError: whatever the job ended in instead of a result.
+    """
+    with display() as shown:
+
+        def on_event(event: EngineMessage) -> None:
+            shown.show(event)
+            if listener is not None:
+                listener(event)
+
+        return _runner(inline)(request, on_event)
+
+
+def apply(result: Result, painting: Bytes) -> Bytes:
+    """The painting with the result's box in it."""
+    whole = painting.copy()
+    picture = to_array(result.picture)
+    whole[result.y : result.y + picture.shape[0], result.x : result.x + picture.shape[1]] = picture
+    return whole
+
+
+def summary(result: Result, output: Path) -> str:
+    """Two lines about what was done with which network."""
+    about = result.metadata
+    network, seconds, stylization = about["network"], about["seconds"], about["stylization"]
+    assert isinstance(network, dict) and isinstance(seconds, dict) and isinstance(stylization, dict)
+    layers = network["layers"]
+    notes = about.get("notes")
+    lines = [
+        f"{output}: network {network['name']} ({layers[0]} to {layers[-1]}), working size "
+        f"{about['working_size']}, {about['iterations']} iterations a pass, {sum(seconds.values()):.1f} s",
+        f"stylization {stylization['value']:g}: {stylization['reason']}",
+        *(notes if isinstance(notes, list) else []),
+    ]
+    return "\n".join(lines)
+
+
+def _runner(inline: bool) -> Runner:
+    if inline:
+        from painterly_engine.cli.inline import run_inline
+
+        return run_inline
+    from painterly_engine.cli.engine import run_in_engine
+
+    return run_in_engine
+
+
+def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
+    """Composite and mask of the painting's size from either form of the command."""
+    if arguments.composite is not None:
+        if arguments.mask is None:
+            raise PainterlyError(
+                ErrorCode.BAD_REQUEST, "A composite needs a mask.", "Give --mask, or the object alone with --object."
+            )
+        return Pasted(read_rgb(arguments.composite).pixels, read_mask(arguments.mask))
+    cutout = read_rgba(arguments.object).pixels
+    if arguments.mask is None:
+        return paste(painting, cutout, arguments.at, arguments.scale)
+    return _paste_masked(painting, cutout, read_mask(arguments.mask), arguments)
+
+
+def _paste_masked(painting: Bytes, cutout: Bytes, mask: Bytes, arguments: argparse.Namespace) -> Pasted:
+    """A mask of the object's size moves with the object; one of the painting's size stays where it is."""
+    if mask.shape == cutout.shape[:2]:
+        alpha = np.rint(cutout[..., 3] * (mask / 255)).astype(np.uint8)
+        return paste(painting, np.dstack([cutout[..., :3], alpha]), arguments.at, arguments.scale)
+    if mask.shape != painting.shape[:2]:
+        raise PainterlyError(
+            ErrorCode.SIZE_MISMATCH,
+            f"The mask is {mask.shape[1]}×{mask.shape[0]} px, neither the object's nor the painting's size.",
+            "Give a mask of one of these sizes.",
+        )
+    pasted = paste(painting, cutout, arguments.at, arguments.scale)
+    kept = (mask / 255 * (pasted.mask / 255))[..., None]
+    composite = np.rint(painting + (mask / 255)[..., None] * (pasted.composite.astype(np.float32) - painting))
+    return Pasted(composite.astype(np.uint8), np.rint(255 * kept[..., 0]).astype(np.uint8))
+
+
+def _position(text: str) -> tuple[int, int]:
+    x, _, y = text.partition(",")
+    return int(x), int(y)
+
+
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not 0 < scale < 1000:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return scale
+
+
+def _number_or_name(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,38 @@
+"""``painterly``: the command line. Nothing here imports torch until a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+from painterly_engine import __version__
+from painterly_engine.cli import demo, doctor, engine, harmonize, weights
+
+INTERRUPTED = 130  # what shells report for Ctrl+C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 a PainterlyError (said on stderr), 2 wrong usage, 130 Ctrl+C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except PainterlyError as error:
+        print(f"painterly: {error}", file=sys.stderr)
+        return INTERRUPTED if error.code is ErrorCode.CANCELLED else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="painterly", description="Make an object that was pasted into a painting look painted."
+    )
+    parser.add_argument("--version", action="version", version=f"painterly {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (harmonize, demo, engine, weights, doctor):
+        module.add_parsers(commands)
+    return parser
