@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.pixels import Pixels, SampleType
-from torch import Tensor
 
 Array = NDArray[Any]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from painterly_protocol.messages import Phase
 from torch import Tensor
 
 from painterly_engine.balance import Balance, published_balance
@@ -21,6 +20,7 @@ from painterly_engine.pass_one import run_pass_one
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import SILENT, Observer
 from painterly_engine.resample import scale_bilinear, scale_nearest
+from painterly_protocol.messages import Phase
 
 REFERENCE_LAYER = "relu4_1"  # where pass 2 matches (algorithm.md 1.2)
 

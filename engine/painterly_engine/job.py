@@ -9,10 +9,6 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 import torch.nn.functional as F
-from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import Phase
-from painterly_protocol.pixels import Pixels
-from painterly_protocol.request import HarmonizeRequest
 from torch import Tensor
 
 from painterly_engine import __version__
@@ -25,6 +21,10 @@ from painterly_engine.presets import effective
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, scale_bilinear
 from painterly_engine.stylization import choose_stylization
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Phase
+from painterly_protocol.pixels import Pixels
+from painterly_protocol.request import HarmonizeRequest
 
 OBJECT_LEVEL = 0.1  # mask values above this are object, as the published code has it (algorithm.md 1.2 step 3)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from painterly_protocol.messages import Phase
 from torch import Tensor
+
+from painterly_protocol.messages import Phase
 
 
 class Observer:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
+
 from painterly_engine.cli.pictures import Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from PIL import Image, ImageCms
 
 
 def test_a_written_picture_reads_back_with_its_profile(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from painterly_engine.cli.placement import paste
 from painterly_protocol.errors import PainterlyError
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from painterly_engine.arrays import to_array, to_pixels, to_tensor, white
 from painterly_protocol.errors import ErrorCode, PainterlyError
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import EngineMessage, Phase, Preview, Progress
-from painterly_protocol.request import HarmonizeRequest
 
 from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.cli import harmonize, pictures
 from painterly_engine.cli.pictures import Bytes, Picture
 from painterly_engine.cli.placement import paste
 from painterly_engine.cli.sheet import contact_sheet, stack
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import EngineMessage, Phase, Preview, Progress
+from painterly_protocol.request import HarmonizeRequest
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 

@@ -6,8 +6,9 @@ import sys
 from types import TracebackType
 from typing import Protocol
 
-from painterly_protocol.messages import EngineMessage, Phase, Progress, Queued
 from tqdm import tqdm
+
+from painterly_protocol.messages import EngineMessage, Phase, Progress, Queued
 
 PHASE_NAMES = {
     Phase.LOADING: "loading the network",

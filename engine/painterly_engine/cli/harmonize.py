@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import EngineMessage, Result
-from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
 
 from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.cli.display import display
 from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_engine.cli.placement import Pasted, paste
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import EngineMessage, Result
+from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
 
 Runner = Callable[[HarmonizeRequest, Callable[[EngineMessage], None]], Result]
 

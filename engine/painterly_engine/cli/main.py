@@ -6,10 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from painterly_protocol.errors import ErrorCode, PainterlyError
-
 from painterly_engine import __version__
 from painterly_engine.cli import demo, doctor, engine, harmonize, weights
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 INTERRUPTED = 130  # what shells report for Ctrl+C
 

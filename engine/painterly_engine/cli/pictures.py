@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from painterly_protocol.errors import ErrorCode, PainterlyError
 from PIL import Image, ImageOps
+
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 Bytes = NDArray[np.uint8]
 

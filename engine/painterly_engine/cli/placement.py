@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from painterly_protocol.errors import ErrorCode, PainterlyError
 from PIL import Image
 
 from painterly_engine.cli.pictures import Bytes
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ class FeatureNetwork(nn.Module):
                 break
             x = self._pool(x) if step == POOL else self._convolve(x, step)
             if step in wanted:
-                found[step] = x[0]
+                found[step] = x.squeeze(0)
+                x = found[step][None]  # the chain runs on through what it hands out: gradients can stop and start here
         return found
 
     def available(self, wanted: Iterable[str]) -> tuple[str, ...]:
