@@ -1,0 +1,126 @@
+"""From what a user calls a network to the network, kept warm."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from painterly_engine.network import fetch, store
+from painterly_engine.network.features import FeatureNetwork, random_network
+from painterly_engine.network.layouts import LAYOUTS
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+AUTO = "auto"
+RANDOM = "random"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A network by name, for ``painterly weights list``."""
+
+    name: str
+    stored: bool
+    size: int
+    source: str
+    sha256: str
+    licence: str
+
+
+def describe() -> tuple[Listed, ...]:
+    """Every network that has a name: the built-in, the fetched, the ones that could be fetched."""
+    return tuple(_listed(name) for name in (*store.BUILT_IN, *fetch.PUBLISHED))
+
+
+def _listed(name: str) -> Listed:
+    published = fetch.PUBLISHED.get(name)
+    if not store.is_stored(name):
+        return Listed(
+            name, False, 0, published.address if published else "", "", published.licence if published else ""
+        )
+    size = (store.home_of(name) / f"{name}.safetensors").stat().st_size
+    try:
+        passport = store.passport_of(name)
+    except PainterlyError:
+        return Listed(name, True, size, "damaged", "", "")
+    return Listed(name, True, size, passport.source, passport.sha256, passport.licence)
+
+
+def fetch_by_name(name: str, progress: fetch.Progress = fetch.ignore_progress) -> store.Passport:
+    """Download a published network (``painterly weights fetch NAME``).
+
+    Raises:
+        PainterlyError: BAD_REQUEST for a name nobody publishes; else as ``fetch.fetch``.
+    """
+    if name not in fetch.PUBLISHED:
+        known = ", ".join(fetch.PUBLISHED)
+        raise PainterlyError(ErrorCode.BAD_REQUEST, f"There is no network {name} to fetch.", f"Known are: {known}.")
+    return fetch.fetch(fetch.PUBLISHED[name], progress)
+
+
+def resolve(weights: str) -> str:
+    """What "auto" means today: the VGG-19 that was fetched, else the built-in network, else a random one."""
+    if weights != AUTO:
+        return weights
+    return next((name for name in ("vgg19", *store.BUILT_IN) if store.is_stored(name)), RANDOM)
+
+
+class NetworkShelf:
+    """Networks by the user's name for them; the last one asked for stays loaded.
+
+    Args:
+        device: where the network's weights go.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._warm: tuple[object, FeatureNetwork] | None = None
+
+    def get(self, weights: str) -> FeatureNetwork:
+        """The network for "auto", a name, "random", a path, or ``LAYOUT:PATH`` (``layouts.LAYOUTS``).
+
+        Raises:
+            PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT or UNREADABLE_FILE, each with advice.
+        """
+        key = _identity(resolve(weights))
+        if self._warm is None or self._warm[0] != key:
+            self._warm = None  # let go of the old one first: two VGGs may be more than the memory holds
+            self._warm = (key, _load(resolve(weights)).eval().requires_grad_(False).to(self.device))
+        return self._warm[1]
+
+
+def _identity(weights: str) -> object:
+    """Changes when the file behind the name does."""
+    file = store.home_of(weights) / f"{weights}.safetensors" if _is_name(weights) else _split(weights)[1]
+    try:
+        stat = file.stat()
+    except OSError:
+        return weights
+    return weights, stat.st_mtime_ns, stat.st_size
+
+
+def _is_name(weights: str) -> bool:
+    return weights in store.BUILT_IN or weights in fetch.PUBLISHED
+
+
+def _split(weights: str) -> tuple[str, Path]:
+    layout, colon, path = weights.partition(":")
+    return (layout, Path(path)) if colon and layout in LAYOUTS else ("", Path(weights))
+
+
+def _load(weights: str) -> FeatureNetwork:
+    if weights == RANDOM:
+        _log.warning("No trained network is at hand: RANDOM weights are used, which give noise and blur. %s", _HOW)
+        network = random_network()
+        network.name = "random (untrained, for demonstration only)"
+        return network
+    if _is_name(weights):
+        return store.load_stored(weights)
+    layout, path = _split(weights)
+    return store.load_path(path.expanduser(), layout)
+
+
+_HOW = "Run 'painterly weights fetch vgg19'."

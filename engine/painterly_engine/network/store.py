@@ -1,0 +1,267 @@
+"""Weight files: our own safetensors with what is known of them, and a user's .pth.
+
+A stored network is two files in the weights folder: ``NAME.safetensors`` and ``NAME.json``, its passport: where it came
+from and the SHA-256 of both the file it was made of and the file itself. The passport is checked at every load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from painterly_engine.network.features import POOL, FeatureNetwork
+from painterly_engine.network.layouts import LAYOUTS, Convolutions, Recognised, recognise
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+FORMAT = "painterly-network-1"
+BUILT_IN = ("slim",)
+
+
+@dataclass(frozen=True)
+class Passport:
+    """What is known of a stored network.
+
+    Attributes:
+        source: address or description of what it was made of.
+        source_sha256: of the file downloaded, "" where there was none.
+        sha256: of the safetensors file beside it.
+        licence: in a few words.
+        notes: what it was trained on or fitted to.
+    """
+
+    name: str
+    source: str
+    source_sha256: str
+    sha256: str
+    licence: str
+    notes: str = ""
+
+
+def weights_dir() -> Path:
+    """Where fetched networks are kept; not created here."""
+    return _data_dir() / "weights"
+
+
+def _data_dir() -> Path:
+    override = os.environ.get("PAINTERLY_DATA_DIR")
+    return Path(override) if override else Path.home() / ".local" / "share" / "painterly-harmonize"
+
+
+def built_in_dir() -> Path:
+    """The networks that come inside the package."""
+    return Path(__file__).parent.parent / "weights"
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal digest, read in pieces of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def home_of(name: str) -> Path:
+    """The folder a network by name lives in."""
+    return built_in_dir() if name in BUILT_IN else weights_dir()
+
+
+def is_stored(name: str) -> bool:
+    """Whether both files are there; says nothing of their contents."""
+    return all((home_of(name) / f"{name}{suffix}").is_file() for suffix in (".safetensors", ".json"))
+
+
+def save(path: Path, network: Recognised) -> str:
+    """Write the convolutions and layout; the file appears whole or not at all.
+
+    Returns:
+        The file's SHA-256.
+    """
+    tensors: dict[str, Tensor] = {}
+    for layer, (weight, bias) in network.convolutions.items():
+        tensors[f"{layer}.weight"], tensors[f"{layer}.bias"] = weight.contiguous(), bias.contiguous()
+    metadata = {"format": FORMAT, "layout": network.layout.name, "steps": " ".join(network.steps)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        save_file(tensors, partial, metadata)
+        digest = file_sha256(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return digest
+
+
+def store(name: str, network: Recognised, source: str, source_sha256: str, licence: str, notes: str = "") -> Passport:
+    """Keep a network in the weights folder under a name, with its passport.
+
+    Raises:
+        OSError: the disk is full or not ours to write.
+    """
+    return store_in(weights_dir(), name, network, source, source_sha256, licence, notes)
+
+
+def store_in(
+    folder: Path, name: str, network: Recognised, source: str, source_sha256: str, licence: str, notes: str = ""
+) -> Passport:
+    """As ``store``, in a folder of one's choice. The passport goes last: without it the file counts as absent."""
+    passport_file = folder / f"{name}.json"
+    passport_file.unlink(missing_ok=True)
+    digest = save(folder / f"{name}.safetensors", network)
+    passport = Passport(name, source, source_sha256, digest, licence, notes)
+    partial = passport_file.with_suffix(".json.new")
+    partial.write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
+    partial.replace(passport_file)
+    return passport
+
+
+def passport_of(name: str) -> Passport:
+    """Read a stored network's passport.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING, or WEIGHTS_CORRUPT where it cannot be read.
+    """
+    file = home_of(name) / f"{name}.json"
+    if not is_stored(name):
+        raise PainterlyError(ErrorCode.WEIGHTS_MISSING, f"The network {name} is not here.", _repair(name))
+    try:
+        return Passport(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise corrupt(file, _repair(name)) from error
+
+
+def verify(name: str) -> Passport:
+    """Compare a stored file with the digest in its passport.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING or WEIGHTS_CORRUPT, with the command that repairs it.
+    """
+    passport = passport_of(name)
+    file = home_of(name) / f"{name}.safetensors"
+    if file_sha256(file) != passport.sha256:
+        raise corrupt(file, _repair(name))
+    return passport
+
+
+def load_stored(name: str) -> FeatureNetwork:
+    """A network by name, its digest checked; its ``sha256`` is that of the file it was made of, if there was one.
+
+    Raises:
+        PainterlyError: as ``verify``.
+    """
+    passport = verify(name)
+    file = home_of(name) / f"{name}.safetensors"
+    try:
+        return read_safetensors(file).network(name, passport.source_sha256 or passport.sha256)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise corrupt(file, _repair(name)) from error
+
+
+def load_path(path: Path, layout: str = "") -> FeatureNetwork:
+    """A user's own file: safetensors, or what ``torch.save`` wrote, read without running anything that is in it.
+
+    Args:
+        path: the file; ``layout`` overrides the layout that its keys suggest.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, or UNREADABLE_FILE for an unknown layout.
+    """
+    if not path.is_file():
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"There is no file of weights at {path}.",
+            "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
+        )
+    digest = file_sha256(path)
+    name = path.stem
+    if path.suffix == ".safetensors":
+        return _read_user_safetensors(path, digest, layout).network(name, digest)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise corrupt(path, "Download or copy it again.") from error
+    if not isinstance(state, Mapping):
+        raise corrupt(path, "It must hold a state dict: save it with torch.save(model.state_dict(), PATH).")
+    return _network_of(recognise(state, digest, layout), path, digest)
+
+
+def _network_of(found: Recognised, path: Path, digest: str) -> FeatureNetwork:
+    try:
+        return found.network(path.stem, digest)
+    except ValueError as error:
+        raise corrupt(path, "Download or copy it again.") from error
+
+
+def _read_user_safetensors(path: Path, digest: str, layout: str) -> Recognised:
+    try:
+        with safe_open(path, "pt") as file:
+            ours = (file.metadata() or {}).get("format") == FORMAT
+            state = {} if ours else {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        return read_safetensors(path) if ours else recognise(state, digest, layout)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise corrupt(path, "Download or copy it again.") from error
+
+
+def read_safetensors(path: Path) -> Recognised:
+    """Read a file that ``save`` wrote.
+
+    Raises:
+        SafetensorError, KeyError, ValueError: it is no such file.
+    """
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"not of the format {FORMAT}")
+        steps = tuple(metadata["steps"].split())
+        convolutions: Convolutions = {
+            step: (file.get_tensor(f"{step}.weight").float(), file.get_tensor(f"{step}.bias").float())
+            for step in steps
+            if step != POOL
+        }
+    return Recognised(convolutions, steps, LAYOUTS[metadata["layout"]])
+
+
+def remove(name: str) -> tuple[Path, ...]:
+    """Delete a fetched network and what is left of an unfinished download.
+
+    Returns:
+        The files deleted.
+
+    Raises:
+        PainterlyError: BAD_REQUEST for a built-in network, WEIGHTS_MISSING where there is nothing to delete.
+    """
+    if name in BUILT_IN:
+        raise PainterlyError(ErrorCode.BAD_REQUEST, f"{name} is part of the package.", "It goes when the package goes.")
+    files = tuple(
+        file
+        for suffix in (".json", ".safetensors", ".pth.part")
+        if (file := weights_dir() / f"{name}{suffix}").is_file()
+    )
+    if not files:
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_MISSING, f"The network {name} is not here.", "See 'painterly weights list'."
+        )
+    for file in files:
+        file.unlink()
+    return files
+
+
+def corrupt(path: Path, advice: str) -> PainterlyError:
+    """The error for a file that is not what it should be."""
+    return PainterlyError(ErrorCode.WEIGHTS_CORRUPT, f"The file of weights {path} is damaged.", advice)
+
+
+def _repair(name: str) -> str:
+    if name in BUILT_IN:
+        return "Run 'python3 install.py' again: it comes with the package."
+    return f"Run 'painterly weights fetch {name}'."

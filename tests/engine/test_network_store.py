@@ -1,0 +1,226 @@
+"""Weight files: stored, checked at every load, refused with the command that repairs them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from painterly_engine.network import store
+from painterly_engine.network.features import CAFFE, VGG19_BLOCKS, random_network, vgg_steps
+from painterly_engine.network.layouts import Recognised
+from painterly_engine.network.shelf import NetworkShelf, describe, fetch_by_name, resolve
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PAINTERLY_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def small(seed: int = 0) -> Recognised:
+    network = random_network(seed, width=2)
+    state = dict(network.named_buffers())
+    convolutions = {layer: (state[f"{layer}_weight"], state[f"{layer}_bias"]) for layer in network.layers}
+    return Recognised(convolutions, vgg_steps(VGG19_BLOCKS), CAFFE)
+
+
+def keep(name: str = "vgg19", seed: int = 0) -> store.Passport:
+    return store.store(name, small(seed), "https://example.org/x.pth", "ab" * 32, "CC BY 4.0")
+
+
+def state_dict(seed: int = 0) -> dict[str, torch.Tensor]:
+    names = {0: "relu1_1", 2: "relu1_2", 5: "relu2_1"}
+    convolutions = small(seed).convolutions
+    return {
+        f"features.{number}.{kind}": convolutions[name][index]
+        for number, name in names.items()
+        for index, kind in enumerate(("weight", "bias"))
+    }
+
+
+def test_what_is_stored_comes_back_bit_for_bit() -> None:
+    keep()
+    image = torch.rand(3, 33, 40) * 256
+    layers = ["relu1_1", "relu3_4", "relu5_1"]
+    loaded = store.load_stored("vgg19")
+    assert loaded.layout == CAFFE and loaded.sha256 == "ab" * 32 and loaded.name == "vgg19"
+    expected, got = small().network("x")(image, layers), loaded(image, layers)
+    assert all(torch.equal(expected[layer], got[layer]) for layer in layers)
+
+
+def test_passport_holds_the_digest_of_the_file(data_dir: Path) -> None:
+    passport = keep()
+    assert passport == store.passport_of("vgg19") == store.verify("vgg19")
+    assert passport.sha256 == store.file_sha256(data_dir / "weights" / "vgg19.safetensors")
+    assert sorted(p.name for p in (data_dir / "weights").iterdir()) == ["vgg19.json", "vgg19.safetensors"]
+
+
+@pytest.mark.parametrize("position", [10, 1000, -1])
+def test_one_flipped_bit_is_refused_with_the_command_that_repairs_it(data_dir: Path, position: int) -> None:
+    keep()
+    file = data_dir / "weights" / "vgg19.safetensors"
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+    for load in (store.load_stored, store.verify, NetworkShelf().get):
+        with pytest.raises(PainterlyError) as caught:
+            load("vgg19")
+        assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+        assert "painterly weights fetch vgg19" in caught.value.advice
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "vgg19"}', "\0\0"])
+def test_a_broken_passport_is_refused(data_dir: Path, content: str) -> None:
+    keep()
+    (data_dir / "weights" / "vgg19.json").write_text(content)
+    with pytest.raises(PainterlyError) as caught:
+        store.load_stored("vgg19")
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+    assert any(row.name == "vgg19" and row.source == "damaged" for row in describe())
+
+
+def test_a_right_digest_over_a_wrong_file_is_refused(data_dir: Path) -> None:
+    keep()
+    file = data_dir / "weights" / "vgg19.safetensors"
+    save_file({"x": torch.zeros(1)}, file)
+    passport = json.loads(file.with_suffix(".json").read_text())
+    file.with_suffix(".json").write_text(json.dumps(passport | {"sha256": store.file_sha256(file)}))
+    with pytest.raises(PainterlyError) as caught:
+        store.load_stored("vgg19")
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+
+
+def test_missing_network_says_how_to_get_it() -> None:
+    with pytest.raises(PainterlyError) as caught:
+        NetworkShelf().get("vgg16")
+    assert caught.value.code is ErrorCode.WEIGHTS_MISSING
+    assert "painterly weights fetch vgg16" in caught.value.advice
+
+
+def test_remove_deletes_network_and_leftovers(data_dir: Path) -> None:
+    keep()
+    (data_dir / "weights" / "vgg19.pth.part").write_bytes(b"half")
+    assert len(store.remove("vgg19")) == 3
+    assert list((data_dir / "weights").iterdir()) == []
+    with pytest.raises(PainterlyError) as caught:
+        store.remove("vgg19")
+    assert caught.value.code is ErrorCode.WEIGHTS_MISSING
+
+
+def test_the_built_in_network_is_not_removed() -> None:
+    with pytest.raises(PainterlyError) as caught:
+        store.remove("slim")
+    assert caught.value.code is ErrorCode.BAD_REQUEST
+
+
+def test_a_users_pth_by_path_has_its_digest_recorded(tmp_path: Path) -> None:
+    file = tmp_path / "mine.pth"
+    torch.save(state_dict(), file)
+    network = NetworkShelf().get(str(file))
+    assert network.name == "mine" and network.sha256 == store.file_sha256(file)
+    assert network.layers == ("relu1_1", "relu1_2", "relu2_1") and network.layout.name == "torchvision"
+
+
+def test_a_layout_before_the_path_overrides(tmp_path: Path) -> None:
+    file = tmp_path / "mine.pth"
+    torch.save(state_dict(), file)
+    assert NetworkShelf().get(f"caffe:{file}").layout == CAFFE
+
+
+def test_safetensors_by_path_ours_and_others(tmp_path: Path) -> None:
+    store.save(tmp_path / "ours.safetensors", small())
+    save_file(state_dict(), tmp_path / "theirs.safetensors")
+    assert store.load_path(tmp_path / "ours.safetensors").layout == CAFFE
+    assert store.load_path(tmp_path / "theirs.safetensors").layout.name == "torchvision"
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (print, ("ran code from a weight file",))
+
+
+def write_evil(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"features.0.weight": Evil()}))
+
+
+def write_text(path: Path) -> None:
+    path.write_text("<html>404</html>")
+
+
+def write_cut(path: Path) -> None:
+    torch.save(state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def write_list(path: Path) -> None:
+    torch.save([1, 2], path)
+
+
+def write_nothing(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("write", [write_evil, write_text, write_cut, write_list, write_nothing])
+def test_damaged_files_by_path_are_refused(
+    tmp_path: Path, write: object, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"bad{suffix}"
+    write(file)  # type: ignore[operator]
+    with pytest.raises(PainterlyError) as caught:
+        store.load_path(file)
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+    assert "ran code" not in capsys.readouterr().out
+
+
+def test_no_file_at_the_path(tmp_path: Path) -> None:
+    with pytest.raises(PainterlyError) as caught:
+        NetworkShelf().get(str(tmp_path / "none.pth"))
+    assert caught.value.code is ErrorCode.WEIGHTS_MISSING
+
+
+def test_the_last_network_stays_warm_until_its_file_changes() -> None:
+    keep()
+    shelf = NetworkShelf()
+    first = shelf.get("vgg19")
+    assert shelf.get("vgg19") is first
+    assert not any(b.requires_grad for b in first.buffers())
+    keep(seed=5)
+    second = shelf.get("vgg19")
+    assert second is not first
+    assert not torch.equal(first.get_buffer("relu1_1_weight"), second.get_buffer("relu1_1_weight"))
+
+
+def test_auto_prefers_vgg19_then_the_built_in_then_random(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    built_in = tmp_path / "package"
+    monkeypatch.setattr(store, "built_in_dir", lambda: built_in)
+    network = NetworkShelf().get("auto")
+    assert "untrained" in network.name and "RANDOM" in caplog.text
+    store.store_in(built_in, "slim", small(), "trained here", "", "MIT")
+    assert resolve("auto") == "slim" and NetworkShelf().get("auto").name == "slim"
+    keep("vgg19")
+    assert resolve("auto") == "vgg19"
+    shutil.rmtree(built_in)
+
+
+def test_list_shows_built_in_and_fetchable() -> None:
+    keep("vgg16")
+    rows = {row.name: row for row in describe()}
+    assert set(rows) == {"slim", "vgg19", "vgg16"}
+    assert rows["vgg16"].stored and rows["vgg16"].size > 0 and not rows["vgg19"].stored
+    assert rows["vgg19"].source.startswith("https://")
+
+
+def test_only_published_networks_are_fetched() -> None:
+    with pytest.raises(PainterlyError) as caught:
+        fetch_by_name("resnet")
+    assert caught.value.code is ErrorCode.BAD_REQUEST
