@@ -22,6 +22,7 @@ from torch import Tensor
 from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.network.layouts import LAYOUTS, Convolutions, Recognised, recognise
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.paths import data_dir
 
 FORMAT = "painterly-network-1"
 BUILT_IN = ("slim",)
@@ -49,12 +50,7 @@ class Passport:
 
 def weights_dir() -> Path:
     """Where fetched networks are kept; not created here."""
-    return _data_dir() / "weights"
-
-
-def _data_dir() -> Path:
-    override = os.environ.get("PAINTERLY_DATA_DIR")
-    return Path(override) if override else Path.home() / ".local" / "share" / "painterly-harmonize"
+    return data_dir() / "weights"
 
 
 def built_in_dir() -> Path:
