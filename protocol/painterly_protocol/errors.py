@@ -21,6 +21,7 @@ class ErrorCode(str, Enum):
     ENGINE_START_FAILED = "engine-start-failed"
     ENGINE_GONE = "engine-gone"
     VERSION_MISMATCH = "version-mismatch"
+    UNSAFE_FOLDER = "unsafe-folder"
     QUEUE_FULL = "queue-full"
     INTERNAL = "internal"
 

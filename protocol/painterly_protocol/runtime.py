@@ -1,0 +1,130 @@
+"""The runtime file: how clients find the running engine, and the key that lets them in.
+
+It lies in the owner-only runtime folder, is itself owner-only, and is replaced atomically, so a reader sees either a
+whole file or none. The pid in it is for people and logs: a client in a sandbox with its own process ids could not judge
+by it, so whether an engine lives is decided by connecting to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from painterly_protocol import paths
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import PROTOCOL_VERSION
+from painterly_protocol.wire import version_mismatch
+
+RUNTIME_FILE = "engine.json"
+MAX_BYTES = 64 * 1024
+IPC = "ipc://"
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """What an engine publishes.
+
+    Attributes:
+        endpoint: ``tcp://127.0.0.1:PORT``, or ``ipc://NAME`` with NAME relative to the runtime folder, so that it holds
+            where the folder is seen under another path (chroot, container).
+        server_key: the engine's CURVE public key; "" for ipc, as the client's keys are.
+    """
+
+    endpoint: str
+    pid: int
+    protocol_version: int
+    engine_version: str
+    server_key: str = ""
+    client_public_key: str = ""
+    client_secret_key: str = field(default="", repr=False)
+
+    def address(self, folder: Path) -> str:
+        """What to connect to, for one who found the runtime file in ``folder``."""
+        if self.endpoint.startswith(IPC):
+            return f"{IPC}{folder / Path(self.endpoint[len(IPC) :]).name}"
+        return self.endpoint
+
+
+def publish(folder: Path, info: RuntimeInfo) -> None:
+    """Write the runtime file of ``folder``, which must be private, in one step.
+
+    Raises:
+        PainterlyError: UNSAFE_FOLDER when the folder is not private or cannot be written.
+    """
+    paths.check_private(folder)
+    temporary = folder / f".{RUNTIME_FILE}.{os.getpid()}"
+    try:
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(info), file)
+        temporary.replace(folder / RUNTIME_FILE)
+    except OSError as error:
+        raise PainterlyError(
+            ErrorCode.UNSAFE_FOLDER,
+            f"The engine cannot write its runtime file into {folder}: {error.strerror}.",
+            "Make room or correct its permissions, or name another folder in PAINTERLY_RUNTIME_DIR.",
+        ) from error
+
+
+def read(folder: Path) -> RuntimeInfo:
+    """The engine published in ``folder``; whether it still lives, only a handshake tells.
+
+    Raises:
+        PainterlyError: ENGINE_ABSENT when none is published or the file is damaged, UNSAFE_FOLDER when others could
+            have written it, VERSION_MISMATCH when the engine speaks another protocol.
+    """
+    try:
+        paths.check_private(folder)
+        text = _read_private(folder / RUNTIME_FILE)
+    except FileNotFoundError as error:
+        raise engine_absent() from error
+    except OSError as error:
+        raise engine_absent(f"The engine's runtime file in {folder} cannot be read: {error.strerror}.") from error
+    return _parse(text)
+
+
+def withdraw(folder: Path, info: RuntimeInfo) -> None:
+    """Remove the runtime file if it is the one that holds ``info``; a successor's is left alone."""
+    try:
+        if read(folder) == info:
+            (folder / RUNTIME_FILE).unlink()
+    except (PainterlyError, OSError):
+        # Gone, replaced or unreadable: in each case it is not ours to remove.
+        return
+
+
+def engine_absent(sentence: str = "The engine is not running.") -> PainterlyError:
+    return PainterlyError(ErrorCode.ENGINE_ABSENT, sentence, "Start it with “painterly serve”.")
+
+
+def _read_private(path: Path) -> bytes:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, flags)
+    with os.fdopen(handle, "rb") as file:
+        if sys.platform != "win32":
+            paths.check_private_status(path, os.fstat(handle))
+        return file.read(MAX_BYTES + 1)
+
+
+def _parse(text: bytes) -> RuntimeInfo:
+    damaged = engine_absent("The engine's runtime file is damaged.")
+    if len(text) > MAX_BYTES:
+        raise damaged
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged from error
+    if not isinstance(values, dict):
+        raise damaged
+    version = values.get("protocol_version")
+    if type(version) is int and version != PROTOCOL_VERSION:
+        # Before its fields are looked at: those of another version may be others.
+        raise version_mismatch(version)
+    expected = {item.name: int if item.name in ("pid", "protocol_version") else str for item in fields(RuntimeInfo)}
+    if values.keys() != expected.keys() or any(type(values[name]) is not kind for name, kind in expected.items()):
+        raise damaged
+    return RuntimeInfo(**values)
