@@ -1,0 +1,83 @@
+"""One job with the engine, in a thread of its own, so that no window waits for a socket.
+
+The thread alone touches the client; nothing in it may touch GIMP, which is not thread-safe.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from painterly_protocol.client import EngineClient, failure_error
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import EngineMessage, Failure, Preview, Progress, Queued, Result
+from painterly_protocol.request import HarmonizeRequest
+
+POLL_S = 0.05
+FAREWELL_S = 2.0  # how long a cancelled job waits for the engine to confirm
+
+News = Queued | Progress | Preview | Result | Exception
+
+
+class Conversation:
+    """Connects (starting the engine if need be), submits ``request`` and collects what the engine says.
+
+    The last item of ``news`` is the Result or an exception (a PainterlyError, save for our own mistakes); after it
+    ``is_over`` is true.
+    """
+
+    def __init__(self, connect: Callable[[], EngineClient], request: HarmonizeRequest) -> None:
+        self._connect = connect
+        self._request = request
+        self._cancelled = threading.Event()
+        self._news: queue.Queue[News] = queue.Queue()
+        self.is_over = False
+        self._thread = threading.Thread(target=self._talk, name="painterly-conversation", daemon=True)
+        self._thread.start()
+
+    def news(self, timeout_s: float = 0.0) -> list[News]:
+        """What has arrived since the last call, waiting up to ``timeout_s`` for the first."""
+        items: list[News] = []
+        try:
+            items.append(self._news.get(timeout=timeout_s) if timeout_s > 0 else self._news.get_nowait())
+            while True:
+                items.append(self._news.get_nowait())
+        except queue.Empty:
+            pass
+        self.is_over = self.is_over or any(isinstance(item, Result | Exception) for item in items)
+        return items
+
+    def cancel(self) -> None:
+        """Stop the engine's job; returns at once. The last news is then a PainterlyError CANCELLED."""
+        self._cancelled.set()
+
+    def wait(self, timeout_s: float = FAREWELL_S + 1.0) -> None:
+        """Wait until the thread has hung up, as it does soon after ``cancel``."""
+        self._thread.join(timeout_s)
+
+    def _talk(self) -> None:
+        try:
+            with self._connect() as client:
+                self._news.put(self._follow(client, client.submit(self._request)))
+        except Exception as error:
+            self._news.put(error)
+
+    def _follow(self, client: EngineClient, job_id: str) -> Result:
+        deadline = float("inf")
+        while time.monotonic() < deadline:
+            if self._cancelled.is_set() and deadline == float("inf"):
+                client.cancel(job_id)
+                deadline = time.monotonic() + FAREWELL_S
+            for message in client.events(POLL_S):
+                if isinstance(message, Result) and message.job_id == job_id and not self._cancelled.is_set():
+                    return message
+                self._hear(message, job_id)
+        raise PainterlyError(ErrorCode.CANCELLED, "The job was cancelled.")
+
+    def _hear(self, message: EngineMessage, job_id: str) -> None:
+        if isinstance(message, Failure) and message.job_id in (job_id, ""):
+            raise failure_error(message)
+        if isinstance(message, Queued | Progress | Preview) and message.job_id == job_id:
+            self._news.put(message)

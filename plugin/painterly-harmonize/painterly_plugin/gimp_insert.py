@@ -1,0 +1,92 @@
+"""What to insert: one layer with its mask, in one undo step, once the whole result is here."""
+
+from __future__ import annotations
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gegl, Gimp  # noqa: E402
+
+from painterly_plugin.gimp_choose import Choice  # noqa: E402
+from painterly_plugin.gimp_read import MASK_FORMATS, RGB_FORMATS, Subject  # noqa: E402
+from painterly_plugin.placement import Box, crop  # noqa: E402
+from painterly_plugin.settings import PARASITE_NAME  # noqa: E402
+from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
+from painterly_protocol.messages import Result  # noqa: E402
+from painterly_protocol.pixels import Pixels  # noqa: E402
+
+PARASITE_PERSISTENT = 1  # saved with the image; Gimp.PARASITE_PERSISTENT in C
+
+
+def insert_result(
+    image: Gimp.Image, choice: Choice, subject: Subject, result: Result, note: bytes, hide_object: bool
+) -> Gimp.Layer:
+    """Put the result just above the object, in its group, and return the new layer.
+
+    It covers the mask's box; the mask becomes its layer mask, ``note`` its parasite.
+
+    Raises:
+        PainterlyError: BAD_REQUEST when the object was deleted meanwhile.
+    """
+    if not (choice.object_layer.is_valid() and choice.object_layer.get_image() == image):
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            "The object's layer was deleted while its result was being painted.",
+            "Undo the deletion and run the filter again.",
+        )
+    image.undo_group_start()
+    try:
+        layer = _new_layer(image, choice.object_layer, subject.mask_box)
+        layer.attach_parasite(Gimp.Parasite.new(PARASITE_NAME, PARASITE_PERSISTENT, list(note)))
+        _paint(layer, subject, result)
+        _add_mask(layer, subject)
+        if hide_object:
+            choice.object_layer.set_visible(False)
+        image.set_selected_layers([layer])
+    finally:
+        image.undo_group_end()
+    Gimp.displays_flush()
+    return layer
+
+
+def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.Layer:
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
+    name = f"Harmonized: {object_layer.get_name()}"
+    layer = Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    image.insert_layer(layer, object_layer.get_parent(), image.get_item_position(object_layer))
+    layer.set_offsets(box.x, box.y)
+    return layer
+
+
+def _paint(layer: Gimp.Layer, subject: Subject, result: Result) -> None:
+    """The result's pixels, and the painting's where the result does not reach."""
+    box = subject.mask_box
+    in_area = box.shifted(-subject.area.x, -subject.area.y)
+    painting = crop(subject.painting, in_area)
+    _write(layer, Box(0, 0, box.width, box.height), RGB_FORMATS[painting.sample_type], painting)
+    picture = result.picture
+    changed = Box(result.x, result.y, picture.width, picture.height)
+    common = changed.intersect(in_area)
+    if common.is_empty:
+        return
+    part = crop(picture, common.shifted(-changed.x, -changed.y))
+    _write(layer, common.shifted(-in_area.x, -in_area.y), RGB_FORMATS[part.sample_type], part)
+
+
+def _add_mask(layer: Gimp.Layer, subject: Subject) -> None:
+    box = subject.mask_box
+    mask = layer.create_mask(Gimp.AddMaskType.BLACK)
+    layer.add_mask(mask)
+    coverage = crop(subject.mask, box.shifted(-subject.area.x, -subject.area.y))
+    _write(mask, Box(0, 0, box.width, box.height), MASK_FORMATS[coverage.sample_type], coverage)
+    # A new mask is what GIMP would paint on next; the user expects the picture.
+    layer.set_edit_mask(False)
+
+
+def _write(drawable: Gimp.Drawable, box: Box, pixel_format: str, pixels: Pixels) -> None:
+    buffer = drawable.get_buffer()
+    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), pixel_format, bytes(pixels.data))
+    buffer.flush()
+    drawable.update(box.x, box.y, box.width, box.height)

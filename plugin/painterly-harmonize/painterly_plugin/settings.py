@@ -1,0 +1,45 @@
+"""The procedure's arguments as the engine's ``Parameters``, and the note a result layer carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from painterly_protocol.request import Parameters
+
+PARASITE_NAME = "painterly-harmonize"
+NOTE_VERSION = 1
+
+
+def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
+    """Parameters from the procedure's arguments, where 0 and "" leave a value to the preset.
+
+    Raises:
+        PainterlyError: BAD_REQUEST for values that ``Parameters`` refuses.
+    """
+    return Parameters(
+        preset=str(arguments["preset"]),
+        size=_int(arguments["size"]) or None,
+        iterations=_int(arguments["iterations"]) or None,
+        stylization=float(str(arguments["stylization"])) or None,
+        weights=str(arguments["weights"] or "auto"),
+        seed=_int(arguments["seed"]),
+        previews=previews,
+    )
+
+
+def layer_note(parameters: Parameters, metadata: Mapping[str, object], version: str) -> bytes:
+    """UTF-8 JSON for the result layer's parasite: what was asked, what the engine said, which plug-in.
+
+    A weight file's folder stays on this machine: the note travels with the saved image.
+    """
+    asked = asdict(parameters)
+    del asked["previews"]
+    asked["weights"] = parameters.weights.replace("\\", "/").rsplit("/", 1)[-1]
+    note = {"note": NOTE_VERSION, "plug-in": version, "parameters": asked, "result": dict(metadata)}
+    return json.dumps(note, ensure_ascii=False, sort_keys=True, default=str).encode()
+
+
+def _int(value: object) -> int:
+    return int(str(value))

@@ -1,0 +1,72 @@
+"""Boxes and rows of pixels, against pixel-by-pixel references on tiny pictures."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+from painterly_plugin.placement import Box, alpha_plane, covered_box, crop
+from painterly_protocol.pixels import Pixels, SampleType
+
+sides = st.integers(1, 6)
+boxes = st.builds(Box, st.integers(-5, 5), st.integers(-5, 5), st.integers(0, 6), st.integers(0, 6))
+
+
+def cells(box: Box) -> set[tuple[int, int]]:
+    return {(x, y) for x in range(box.x, box.x + box.width) for y in range(box.y, box.y + box.height)}
+
+
+@given(boxes, boxes)
+def test_intersection_holds_the_common_pixels(one: Box, other: Box) -> None:
+    common = one.intersect(other)
+    assert cells(common) == cells(one) & cells(other)
+    assert common.is_empty == (not cells(common))
+
+
+def test_shifted() -> None:
+    assert Box(1, 2, 3, 4).shifted(-5, 7) == Box(-4, 9, 3, 4)
+
+
+@given(sides, sides, st.data())
+def test_covered_box_of_bytes(width: int, height: int, data: st.DataObject) -> None:
+    samples = data.draw(st.lists(st.sampled_from([0, 0, 0, 1, 255]), min_size=width * height, max_size=width * height))
+    check_covered_box(Pixels(height, width, 1, SampleType.UINT8, bytes(samples)), samples)
+
+
+@given(sides, sides, st.data())
+def test_covered_box_of_floats(width: int, height: int, data: st.DataObject) -> None:
+    # 1.0 ends in zero bytes, 2**-149 is almost nothing but zero bytes.
+    values = st.sampled_from([0.0, 0.0, 0.0, 1.0, 0.1, 2.0**-149, 2.0**-126])
+    samples = data.draw(st.lists(values, min_size=width * height, max_size=width * height))
+    check_covered_box(Pixels(height, width, 1, SampleType.FLOAT32, struct.pack(f"<{len(samples)}f", *samples)), samples)
+
+
+def check_covered_box(plane: Pixels, samples: list[float]) -> None:
+    covered = [(i % plane.width, i // plane.width) for i, value in enumerate(samples) if value]
+    box = covered_box(plane)
+    if not covered:
+        assert box.is_empty
+        return
+    xs, ys = zip(*covered, strict=True)
+    assert box == Box(min(xs), min(ys), max(xs) - min(xs) + 1, max(ys) - min(ys) + 1)
+
+
+def test_crop_takes_whole_pixels() -> None:
+    picture = Pixels(3, 4, 3, SampleType.UINT8, bytes(range(36)))
+    part = crop(picture, Box(1, 1, 2, 2))
+    assert (part.width, part.height, part.channels) == (2, 2, 3)
+    assert bytes(part.data) == bytes([*range(15, 21), *range(27, 33)])
+
+
+def test_crop_of_wide_samples() -> None:
+    picture = Pixels(2, 2, 1, SampleType.FLOAT32, struct.pack("<4f", 1, 2, 3, 4))
+    assert struct.unpack("<2f", crop(picture, Box(1, 0, 1, 2)).data) == (2, 4)
+
+
+def test_alpha_plane() -> None:
+    eight = alpha_plane(bytes([1, 2, 3, 4, 5, 6, 7, 8]), 2, 1, SampleType.UINT8)
+    assert bytes(eight.data) == b"\x04\x08"
+    deep = alpha_plane(struct.pack("<8f", 1, 2, 3, 0.25, 5, 6, 7, 0.5), 1, 2, SampleType.FLOAT32)
+    assert struct.unpack("<2f", deep.data) == (0.25, 0.5)
+    assert (deep.height, deep.width, deep.channels) == (2, 1, 1)
