@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from painterly_plugin.config import ConfigError, add_vendored_modules, load_config
 
 

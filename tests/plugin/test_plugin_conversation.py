@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from painterly_plugin.conversation import Conversation, News
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode, PainterlyError

@@ -6,6 +6,7 @@ import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from painterly_plugin.placement import Box, alpha_plane, covered_box, crop
 from painterly_protocol.pixels import Pixels, SampleType
 

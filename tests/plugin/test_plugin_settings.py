@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from painterly_plugin.settings import layer_note, parameters_from
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from painterly_plugin import wording
 from painterly_protocol.messages import Phase
 

@@ -61,9 +61,7 @@ def crop(picture: Pixels, box: Box) -> Pixels:
 
 
 def alpha_plane(rgba: bytes, width: int, height: int, sample_type: SampleType) -> Pixels:
-    """The alpha of an RGBA picture as a one-channel picture of its own."""
-    if sample_type is SampleType.UINT8:
-        alpha = rgba[3::4]
-    else:
-        alpha = memoryview(rgba).cast({SampleType.FLOAT32: "f", SampleType.UINT16: "H"}[sample_type])[3::4].tobytes()
-    return Pixels(height, width, 1, sample_type, alpha)
+    """The alpha of an RGBA picture of uint8 or float32 samples as a one-channel picture of its own."""
+    samples = memoryview(rgba)
+    alpha = samples[3::4] if sample_type is SampleType.UINT8 else samples.cast("f")[3::4]
+    return Pixels(height, width, 1, sample_type, alpha.tobytes())
