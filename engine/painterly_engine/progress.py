@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from painterly_protocol.messages import Phase
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Observer:

@@ -17,6 +17,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from painterly_protocol import keys, paths, runtime, wire
+from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import PROTOCOL_VERSION, EngineMessage
 from painterly_protocol.runtime import RuntimeInfo
 
@@ -70,7 +71,15 @@ class Listener:
         self.gate.admit(client.public)
         self.socket = self._router()
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        endpoint = bind_privately(self.socket, folder, "engine", transport or choose_transport(folder), server)
+        try:
+            endpoint = bind_privately(self.socket, folder, "engine", transport or choose_transport(folder), server)
+        except zmq.ZMQError as error:
+            self.context.destroy(linger=0)
+            raise PainterlyError(
+                ErrorCode.UNSAFE_FOLDER,
+                f"The engine cannot open its socket in {folder}: {error.strerror}.",
+                "Make room or correct its permissions, or name another folder in PAINTERLY_RUNTIME_DIR.",
+            ) from error
         guarded = not endpoint.startswith(runtime.IPC)
         self.info = RuntimeInfo(
             endpoint=endpoint,
@@ -139,3 +148,6 @@ class Listener:
             return
         self.socket.disable_monitor()
         self.context.destroy(linger=linger_ms)
+        file = self.info.socket_file(self.folder)
+        if file is not None:
+            file.unlink(missing_ok=True)

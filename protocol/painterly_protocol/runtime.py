@@ -43,9 +43,14 @@ class RuntimeInfo:
 
     def address(self, folder: Path) -> str:
         """What to connect to, for one who found the runtime file in ``folder``."""
-        if self.endpoint.startswith(IPC):
-            return f"{IPC}{folder / Path(self.endpoint[len(IPC) :]).name}"
-        return self.endpoint
+        file = self.socket_file(folder)
+        return self.endpoint if file is None else f"{IPC}{file}"
+
+    def socket_file(self, folder: Path) -> Path | None:
+        """The ipc socket in ``folder``; None for TCP. libzmq does not remove it."""
+        if not self.endpoint.startswith(IPC):
+            return None
+        return folder / Path(self.endpoint[len(IPC) :]).name
 
 
 def publish(folder: Path, info: RuntimeInfo) -> None:

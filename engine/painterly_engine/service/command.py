@@ -1,0 +1,104 @@
+"""Starting the engine: one per runtime folder, until a signal, a Shutdown or idleness ends it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from painterly_engine import __version__
+from painterly_engine.service.lock import EngineLock
+from painterly_engine.service.log import log_to_file
+from painterly_engine.service.runner import DEFAULT_FACTORY
+from painterly_engine.service.server import Server, Settings
+from painterly_protocol import paths
+from painterly_protocol.client import connect
+from painterly_protocol.errors import PainterlyError
+from painterly_protocol.listener import Listener, Transport
+
+LOG_FILE = "engine.log"
+TAKEOVER_S = 15.0  # how long a stopping engine may keep the lock
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``painterly serve``."""
+    default = Settings()
+    parser.add_argument("--runtime-dir", type=Path, help="where socket and runtime file go (default: this user's)")
+    parser.add_argument(
+        "--endpoint", choices=[transport.value for transport in Transport], help="default: ipc where there is such"
+    )
+    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after so long without a job")
+    parser.add_argument("--runner", default=DEFAULT_FACTORY, help=argparse.SUPPRESS)
+    parser.add_argument("--capacity", type=int, default=default.capacity, help=argparse.SUPPRESS)
+    parser.add_argument("--cancel-grace", type=float, default=default.cancel_grace_s, help=argparse.SUPPRESS)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run an engine; the exit status: 0 ended in order or another one already serves, 1 could not start."""
+    parser = argparse.ArgumentParser(prog="painterly serve", description="Run the engine until it is stopped.")
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """As ``main``, with arguments that ``add_arguments`` parsed."""
+    folder = (arguments.runtime_dir or paths.runtime_dir()).absolute()
+    try:
+        paths.make_private(folder)
+        lock = EngineLock(folder)
+        if not _acquire(lock, folder):
+            print("An engine is already running.", file=sys.stderr)
+            return 0
+        log_to_file(LOG_FILE)
+        _sweep(folder)
+        transport = Transport(arguments.endpoint) if arguments.endpoint else None
+        settings = Settings(arguments.capacity, arguments.cancel_grace, arguments.idle_exit, arguments.runner)
+        _serve(Server(Listener(folder, __version__, transport), settings))
+    except PainterlyError as error:
+        _log.error("%s", error)
+        print(error, file=sys.stderr)
+        return 1
+    lock.release()
+    return 0
+
+
+def _serve(server: Server) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    try:
+        server.serve()
+    except PainterlyError:
+        raise
+    except Exception:
+        _log.exception("the engine fails")
+        raise
+
+
+def _acquire(lock: EngineLock, folder: Path) -> bool:
+    """Take the lock, waiting for an engine that is just stopping; False when one is there to stay."""
+    deadline = time.monotonic() + TAKEOVER_S
+    while not lock.try_acquire():
+        if _answers(folder) or time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _answers(folder: Path) -> bool:
+    try:
+        connect(folder, timeout_s=2.0, client="painterly-serve").close()
+    except PainterlyError:
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed engine left: whoever holds the lock owns the folder."""
+    for pattern in ("engine-*.sock", "worker-*.sock", "engine.json", ".engine.json.*"):
+        for leftover in folder.glob(pattern):
+            leftover.unlink(missing_ok=True)

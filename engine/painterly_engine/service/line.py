@@ -1,0 +1,88 @@
+"""The private line between server and worker: one DEALER at each end, authenticated like the engine's front door.
+
+Where the line is and its keys reach the worker on its standard input, never in its arguments or environment.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import zmq
+
+from painterly_protocol import keys, runtime, wire
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.listener import Transport, bind_privately
+from painterly_protocol.messages import Message
+
+
+@dataclass(frozen=True)
+class LineAddress:
+    """One line of JSON on the worker's standard input."""
+
+    address: str
+    server_public_key: str
+    public_key: str
+    secret_key: str = field(repr=False)
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self)).encode("utf-8") + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> LineAddress:
+        return cls(**json.loads(line))
+
+
+class Line:
+    """Either end."""
+
+    def __init__(self, socket: zmq.Socket[bytes], socket_file: Path | None = None) -> None:
+        self.socket = socket
+        self._socket_file = socket_file
+
+    def send(self, message: Message) -> None:
+        """Raises PainterlyError WORKER_DIED when there is nobody at the other end."""
+        try:
+            self.socket.send_multipart(wire.encode(message), zmq.NOBLOCK, copy=False)
+        except zmq.Again as error:
+            raise PainterlyError(ErrorCode.WORKER_DIED, "The engine's worker cannot be reached.") from error
+
+    def receive(self, timeout_ms: int = 0) -> Message | None:
+        """The next message, if there is one in time.
+
+        Raises:
+            PainterlyError: as ``wire.decode``.
+        """
+        if not self.socket.poll(timeout_ms):
+            return None
+        return wire.decode([frame.buffer for frame in self.socket.recv_multipart(copy=False)])
+
+    def close(self) -> None:
+        self.socket.close(linger=0)
+        if self._socket_file is not None:
+            self._socket_file.unlink(missing_ok=True)
+
+
+def open_line(
+    context: zmq.Context[zmq.Socket[bytes]], gate: keys.Gate, folder: Path, transport: Transport
+) -> tuple[Line, LineAddress]:
+    """The server's end, bound, and what the worker needs to find it. Its key is admitted by ``gate``."""
+    server, worker = keys.KeyPair.new(), keys.KeyPair.new()
+    socket = context.socket(zmq.DEALER)
+    gate.admit(worker.public)
+    endpoint = bind_privately(socket, folder, "worker", transport, server)
+    info = runtime.RuntimeInfo(endpoint, 0, 0, "")
+    return Line(socket, info.socket_file(folder)), LineAddress(
+        info.address(folder), server.public, worker.public, worker.secret
+    )
+
+
+def join_line(context: zmq.Context[zmq.Socket[bytes]], address: LineAddress) -> Line:
+    """The worker's end."""
+    socket = context.socket(zmq.DEALER)
+    socket.linger = 0
+    if not address.address.startswith(runtime.IPC):
+        keys.guard_client(socket, address.server_public_key, keys.KeyPair(address.public_key, address.secret_key))
+    socket.connect(address.address)
+    return Line(socket)

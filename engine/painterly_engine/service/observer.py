@@ -1,0 +1,69 @@
+"""The worker's side of a running job: sends PROGRESS and PREVIEW, and notices a CANCEL, all without threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from painterly_engine.progress import Observer
+from painterly_engine.service.line import Line
+from painterly_engine.service.overall import OverallProgress
+from painterly_protocol.messages import Cancel, Phase, Preview, Progress, Submit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PROGRESS_EVERY_S = 0.1
+PREVIEW_EVERY_S = 0.7
+
+
+class JobCancelled(Exception):  # noqa: N818 (not an error: what the user asked for)
+    """Raised inside the algorithm, by the observer, to leave it."""
+
+
+class JobObserver(Observer):
+    """Reports ``submit``'s job over ``line``. ``report`` raises JobCancelled once a Cancel for it has arrived."""
+
+    def __init__(self, line: Line, submit: Submit) -> None:
+        self._line = line
+        self._job_id = submit.job_id
+        self._previews = submit.request.parameters.previews
+        self._overall = OverallProgress(time.monotonic())
+        self._phase: Phase | None = None
+        self._losses: Mapping[str, float] = {}
+        self._next_progress = 0.0
+        self._next_preview = 0.0
+
+    def report(
+        self,
+        phase: Phase,
+        fraction: float,
+        *,
+        iteration: int = 0,
+        iterations: int = 0,
+        losses: Mapping[str, float] | None = None,
+    ) -> None:
+        self._look_for_cancel()
+        now = time.monotonic()
+        self._losses = losses or (self._losses if phase is self._phase else {})
+        if phase is self._phase and now < self._next_progress:
+            return
+        self._phase, self._next_progress = phase, now + PROGRESS_EVERY_S
+        overall = self._overall.advance(phase, fraction)
+        left = self._overall.seconds_left(now)
+        self._line.send(Progress(self._job_id, phase, overall, left, iteration, iterations, self._losses))
+
+    def picture(self, image: Tensor) -> None:
+        now = time.monotonic()
+        if not self._previews or now < self._next_preview:
+            return
+        from painterly_engine.service.preview import preview  # torch is in this process once there is a Tensor
+
+        self._next_preview = now + PREVIEW_EVERY_S
+        self._line.send(Preview(self._job_id, preview(image)))
+
+    def _look_for_cancel(self) -> None:
+        while (message := self._line.receive()) is not None:
+            if isinstance(message, Cancel) and message.job_id == self._job_id:
+                raise JobCancelled

@@ -1,0 +1,52 @@
+"""What a worker runs: a factory, named ``module:function``, makes a Runner once; the Runner runs job after job.
+
+The indirection lets the service's tests use scripted runners that need no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, cast
+
+from painterly_protocol.pixels import Pixels
+from painterly_protocol.request import HarmonizeRequest
+
+if TYPE_CHECKING:
+    from painterly_engine.progress import Observer
+
+DEFAULT_FACTORY = "painterly_engine.service.runner:harmonizing_runner"
+
+
+class Outcome(Protocol):
+    """What ``job.Harmonized`` is: the picture in its box, and msgpack-plain metadata."""
+
+    @property
+    def x(self) -> int: ...
+    @property
+    def y(self) -> int: ...
+    @property
+    def picture(self) -> Pixels: ...
+    @property
+    def metadata(self) -> dict[str, object]: ...
+
+
+Runner = Callable[[HarmonizeRequest, "Observer"], Outcome]
+
+
+def load_factory(name: str) -> Callable[[], Runner]:
+    """``module:function`` → the function."""
+    module, _, function = name.partition(":")
+    return cast(Callable[[], Runner], getattr(importlib.import_module(module), function))
+
+
+def harmonizing_runner() -> Runner:
+    """The real one: the algorithm, on the best device at hand, with the last network kept warm."""
+    import torch
+
+    from painterly_engine.job import run_request
+    from painterly_engine.network.shelf import NetworkShelf
+
+    torch.set_flush_denormal(True)
+    shelf = NetworkShelf("cuda" if torch.cuda.is_available() else "cpu")
+    return lambda request, observer: run_request(request, shelf, observer)

@@ -1,0 +1,108 @@
+"""The process that computes: receives one job at a time, answers with Progress, Preview, and a Result or a Failure.
+
+Started by the server as ``python -m painterly_engine.service.worker``; ends when the server does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import zmq
+
+from painterly_engine import __version__
+from painterly_engine.service.line import Line, LineAddress, join_line
+from painterly_engine.service.log import log_to_file
+from painterly_engine.service.observer import JobCancelled, JobObserver
+from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
+from painterly_protocol import wire
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Failure, Hello, Result, Submit
+
+LOG_FILE = "worker.log"
+_log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runner", default=DEFAULT_FACTORY, metavar="MODULE:FUNCTION")
+    arguments = parser.parse_args(argv)
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the server's business
+    log_to_file(LOG_FILE)
+    address = LineAddress.from_json(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _log.info("worker of engine %s starts", __version__)
+    runner = load_factory(arguments.runner)()
+    line = join_line(zmq.Context(), address)
+    line.send(Hello("worker"))
+    while True:
+        message = line.receive(timeout_ms=-1)
+        # A Cancel here came too late: its job has ended.
+        if isinstance(message, Submit):
+            line.send(answer(runner, message, line))
+
+
+def _end_with_parent() -> None:
+    """The server holds the other end of standard input and never writes again: an end of file means it is gone."""
+    while os.read(0, 1):  # not sys.stdin, whose lock would stop the interpreter from ending in order
+        pass
+    os._exit(0)
+
+
+def answer(runner: Runner, submit: Submit, line: Line) -> Result | Failure:
+    """Run the job; whatever happens becomes a message."""
+    try:
+        outcome = runner(submit.request, JobObserver(line, submit))
+        return _sendable(Result(submit.job_id, outcome.x, outcome.y, outcome.picture, outcome.metadata))
+    except JobCancelled:
+        return Failure(submit.job_id, ErrorCode.CANCELLED.value, "The job was cancelled.")
+    except PainterlyError as error:
+        _log.info("job %s failed: %s", submit.job_id, error)
+        return Failure(submit.job_id, error.code.value, error.sentence, error.advice)
+    # Everything else is a defect or the lack of memory; the job ends, the worker lives on for the next one.
+    except Exception as error:
+        _log.exception("job %s failed", submit.job_id)
+        return _failure_of(submit.job_id, error)
+
+
+def _sendable(result: Result) -> Result:
+    try:
+        wire.encode(result)
+    except PainterlyError as error:
+        # Not the request is bad, as the error would have it, but the runner.
+        raise TypeError(str(error)) from error
+    return result
+
+
+def _failure_of(job_id: str, error: Exception) -> Failure:
+    if is_out_of_memory(error):
+        return Failure(
+            job_id,
+            ErrorCode.OUT_OF_MEMORY.value,
+            "There is not enough memory for this job.",
+            "Choose a smaller size, or close other programs.",
+        )
+    return Failure(
+        job_id,
+        ErrorCode.INTERNAL.value,
+        f"The engine met an error of its own ({type(error).__name__}).",
+        f"Please report it; the details are in {LOG_FILE}, which “painterly doctor” finds.",
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """torch says it in three ways: its own class on devices, a RuntimeError of the CPU's allocator, MemoryError."""
+    name, text = type(error).__name__, str(error)
+    cpu = isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or cpu
+
+
+if __name__ == "__main__":
+    main()

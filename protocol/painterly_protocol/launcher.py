@@ -1,0 +1,137 @@
+"""Finding the engine or starting it: detached, with a clean environment, and only one however many clients race.
+
+The race is decided by the engine itself (an exclusive lock in the runtime folder): a loser ends quietly, and its client
+connects to the winner.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from painterly_protocol import paths
+from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+START_LOG = "engine-start.log"
+POLL_S = 0.1
+HANDSHAKE_S = 2.0
+GIST_LINES = 3
+
+# What GIMP's packages put into the environment for GIMP's own sake; it would break another Python or its libraries.
+_DROPPED = frozenset(
+    {
+        *("LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "__COMPAT_LAYER", "GIMP3_DIRECTORY"),
+        *("GI_TYPELIB_PATH", "GDK_PIXBUF_MODULE_FILE", "GDK_PIXBUF_MODULEDIR", "GIO_MODULE_DIR", "GIO_EXTRA_MODULES"),
+        *("FONTCONFIG_PATH", "FONTCONFIG_FILE", "GSETTINGS_SCHEMA_DIR", "XDG_CACHE_HOME"),
+    }
+)
+_DROPPED_PREFIXES = ("PYTHON", "DYLD_", "GTK_", "GEGL_", "BABL_", "GIMP_")
+
+_WINDOWS_DETACHED = 0x08000208  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
+
+
+def ensure_engine(
+    command: Sequence[str],
+    runtime_dir: Path | None = None,
+    timeout_s: float = 60.0,
+    on_wait: Callable[[float], None] = lambda _seconds: None,
+    client: str = "painterly_protocol",
+) -> EngineClient:
+    """Connect to the running engine, or start one with ``command`` and connect to that.
+
+    Args:
+        command: argv of the engine; ``PAINTERLY_RUNTIME_DIR`` tells it ``runtime_dir`` where one is given.
+        on_wait: called about every ``POLL_S`` while waiting, with the seconds waited so far; what it raises ends the
+            waiting (the engine goes on starting).
+
+    Raises:
+        PainterlyError: ENGINE_START_FAILED, or what ``connect`` raises but ENGINE_ABSENT.
+    """
+    running = _connect_if_running(runtime_dir, client)
+    if running is not None:
+        return running
+    started = time.monotonic()
+    process = spawn(command, runtime_dir)
+    while (waited := time.monotonic() - started) < timeout_s:
+        running = _connect_if_running(runtime_dir, client)
+        if running is not None:
+            return running
+        # Status 0 is the loser of a race: the winner is about to publish itself.
+        if process.poll() not in (None, 0):
+            raise _start_failed(f"It ended at once: {gist(paths.log_dir() / START_LOG)}")
+        on_wait(waited)
+        time.sleep(POLL_S)
+    raise _start_failed(f"It did not answer within {timeout_s:.0f} s.")
+
+
+def spawn(command: Sequence[str], runtime_dir: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start ``command`` so that it outlives this process, its terminal and its GIMP; output goes to ``START_LOG``.
+
+    Raises:
+        PainterlyError: ENGINE_START_FAILED, UNSAFE_FOLDER.
+    """
+    environment = clean_environment(os.environ)
+    if runtime_dir is not None:
+        environment["PAINTERLY_RUNTIME_DIR"] = str(runtime_dir)
+    try:
+        log = os.open(paths.make_private(paths.log_dir()) / START_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            return _detached(command, environment, log)
+        finally:
+            os.close(log)
+    except (OSError, IndexError) as error:
+        raise _start_failed(f"{error}.") from error
+
+
+def _detached(command: Sequence[str], environment: Mapping[str, str], log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        close_fds=True,
+        env=environment,
+        cwd=Path(sys.executable).anchor or os.sep,
+        start_new_session=sys.platform != "win32",
+        creationflags=_WINDOWS_DETACHED if sys.platform == "win32" else 0,
+    )
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` without what belongs to GIMP, its sandbox or another Python."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper() not in _DROPPED and not name.upper().startswith(_DROPPED_PREFIXES)
+    }
+
+
+def gist(log: Path) -> str:
+    """The last lines of ``log`` that say something, in one line."""
+    try:
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        lines = []
+    return " / ".join([line for line in lines if line][-GIST_LINES:]) or "it said nothing."
+
+
+def _connect_if_running(runtime_dir: Path | None, client: str) -> EngineClient | None:
+    try:
+        return connect(runtime_dir, HANDSHAKE_S, client)
+    except PainterlyError as error:
+        if error.code is ErrorCode.ENGINE_ABSENT:
+            return None
+        raise
+
+
+def _start_failed(reason: str) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.ENGINE_START_FAILED,
+        f"The engine could not be started. {reason}",
+        "Run “painterly doctor”, or install.py again.",
+    )

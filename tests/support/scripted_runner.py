@@ -1,0 +1,120 @@
+"""What a worker runs in the service's tests instead of the algorithm: each job says itself what is to happen.
+
+The job's ``weights`` parameter is the script, words separated by spaces, taken in order:
+
+=================  ===================================================================================================
+``note:FILE``      append the worker's pid to FILE, a line each time
+``hold:FILE``      report progress again and again until FILE exists: a long computation, which a cancel can leave
+``deaf:FILE``      as ``hold``, without reporting: a computation that a cancel cannot leave
+``crash``          SIGKILL itself
+``memory``         raise MemoryError
+``bug``            raise a ZeroDivisionError
+``empty``          raise a PainterlyError EMPTY_MASK
+``unplain``        return metadata that cannot travel
+=================  ===================================================================================================
+
+Then the composite comes back whole, inverted if it is uint8.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from painterly_engine.progress import Observer
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Phase
+from painterly_protocol.pixels import Pixels
+from painterly_protocol.request import HarmonizeRequest
+
+FACTORY = "support.scripted_runner:make_runner"
+STILLBORN_FACTORY = "support.scripted_runner:make_nothing"
+_INVERT = bytes(255 - value for value in range(256))
+
+
+@dataclass(frozen=True)
+class Scripted:
+    x: int
+    y: int
+    picture: Pixels
+    metadata: dict[str, object] = field(default_factory=dict)
+
+
+def make_runner() -> Callable[[HarmonizeRequest, Observer], Scripted]:
+    return run
+
+
+def make_nothing() -> Callable[[HarmonizeRequest, Observer], Scripted]:
+    """For a worker that dies before it can say Hello."""
+    raise SystemExit(3)
+
+
+def run(request: HarmonizeRequest, observer: Observer) -> Scripted:
+    observer.report(Phase.LOADING, 1.0)
+    metadata: dict[str, object] = {"pid": os.getpid()}
+    script = request.parameters.weights
+    for word in script.split() if script != "auto" else []:
+        act, _, argument = word.partition(":")
+        _ACTS[act](argument, observer, metadata)
+    observer.report(Phase.FINISHING, 1.0)
+    composite = request.composite
+    samples = bytes(composite.data).translate(_INVERT)
+    picture = Pixels(composite.height, composite.width, composite.channels, composite.sample_type, samples)
+    return Scripted(0, 0, picture, metadata)
+
+
+Act = Callable[[str, Observer, dict[str, object]], None]
+
+
+def _note(file: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    with Path(file).open("a") as out:
+        out.write(f"{os.getpid()}\n")
+
+
+def _hold(file: str, observer: Observer, _metadata: dict[str, object]) -> None:
+    step = 0
+    while not Path(file).exists():
+        observer.report(Phase.PASS_ONE, min(step / 1000, 1.0), iteration=step, iterations=1000, losses={"gram": 1.5})
+        time.sleep(0.005)
+        step += 1
+
+
+def _deaf(file: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    while not Path(file).exists():
+        time.sleep(0.005)
+
+
+def _crash(_argument: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _memory(_argument: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    raise MemoryError
+
+
+def _bug(_argument: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    raise ZeroDivisionError("secret detail")
+
+
+def _empty(_argument: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    raise PainterlyError(ErrorCode.EMPTY_MASK, "The mask is empty.", "Select something.")
+
+
+def _unplain(_argument: str, _observer: Observer, metadata: dict[str, object]) -> None:
+    metadata["file"] = Path("/")
+
+
+_ACTS: dict[str, Act] = {
+    "note": _note,
+    "hold": _hold,
+    "deaf": _deaf,
+    "crash": _crash,
+    "memory": _memory,
+    "bug": _bug,
+    "empty": _empty,
+    "unplain": _unplain,
+}
