@@ -21,6 +21,8 @@ class Layout:
         padding: "zeros" or "reflect" around every 3×3 convolution.
         ceil_pool: whether 2×2 pooling keeps the odd last row and column (Caffe) or drops it (torchvision).
         colour: per-channel affine map of the pixel values into the network: ``(pixels[order] - mean) / scale``.
+        activation_gain: what features are multiplied by in the losses of pass 1, whose published weights assume the
+            loud activations of Caffe's VGG; without it smoothness would win over style by orders of magnitude.
     """
 
     name: str
@@ -30,13 +32,18 @@ class Layout:
     order: tuple[int, int, int]
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
+    activation_gain: float = 1.0
 
+
+# Fitted on published pictures of pass 1 with Gatys's weights, whose mean activation is 1 in every layer. Torchvision's
+# activations are of that order too; its gain is an estimate.
+QUIET_GAIN = 100.0
 
 CAFFE = Layout("caffe", 256.0, "zeros", True, (2, 1, 0), (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 TORCHVISION = Layout(
-    "torchvision", 255.0, "zeros", False, (0, 1, 2), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    "torchvision", 255.0, "zeros", False, (0, 1, 2), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), QUIET_GAIN
 )
-GATYS = Layout("gatys", 255.0, "reflect", True, (2, 1, 0), (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+GATYS = Layout("gatys", 255.0, "reflect", True, (2, 1, 0), (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), QUIET_GAIN)
 
 POOL = "pool"
 

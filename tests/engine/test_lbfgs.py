@@ -1,0 +1,142 @@
+"""torch7's L-BFGS against PyTorch's own, a scalar reference, and its stopping rules (algorithm.md 1.0)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from painterly_engine.lbfgs import Settings, minimise
+
+NEVER = -1.0
+
+
+class Function:
+    """Rosenbrock's, in float64, with a count of its evaluations."""
+
+    def __init__(self) -> None:
+        self.visited: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.visited.append(x.clone())
+        x = x.detach().requires_grad_()
+        value = ((1 - x[:-1]) ** 2 + 20 * (x[1:] - x[:-1] ** 2) ** 2).sum()
+        (gradient,) = torch.autograd.grad(value, x)
+        return value.detach(), gradient
+
+
+def start() -> Tensor:
+    return torch.linspace(-0.5, 0.7, 6, dtype=torch.float64)
+
+
+def torch_lbfgs(x: Tensor, iterations: int, rate: float, history: int) -> Tensor:
+    """PyTorch's optimiser, the same algorithm once no tolerance stops it."""
+    x = x.clone().requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [x],
+        lr=rate,
+        max_iter=iterations,
+        max_eval=10 * iterations,
+        history_size=history,
+        tolerance_grad=-1,
+        tolerance_change=-1,
+    )
+
+    def closure() -> Tensor:
+        value, x.grad = Function()(x)
+        return value
+
+    optimiser.step(closure)
+    return x.detach()
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 3, 7, 25])
+@pytest.mark.parametrize(("rate", "history"), [(1.0, 100), (0.1, 100), (0.1, 3)])
+def test_takes_the_steps_of_the_algorithm(iterations: int, rate: float, history: int) -> None:
+    found = minimise(Function(), start(), Settings(iterations, rate, NEVER, NEVER, history))
+    torch.testing.assert_close(found, torch_lbfgs(start(), iterations, rate, history), rtol=1e-6, atol=1e-9)
+
+
+def test_n_iterations_are_n_evaluations_and_the_result_is_after_the_last_step() -> None:
+    function = Function()
+    found = minimise(function, start(), Settings(5, 0.1, NEVER, NEVER))
+    assert len(function.visited) == 5
+    longer = Function()
+    minimise(longer, start(), Settings(6, 0.1, NEVER, NEVER))
+    torch.testing.assert_close(found, longer.visited[5], rtol=0, atol=0)
+
+
+def test_the_first_step_is_no_longer_than_the_gradient_is_large() -> None:
+    """t = min(1, 1/‖g‖₁)·lr, then lr."""
+    slope = torch.tensor([3.0, -1.0])
+    found = minimise(lambda x: (x @ slope, slope), torch.zeros(2), Settings(1, 0.5, NEVER, NEVER))
+    torch.testing.assert_close(found, -slope / 4 * 0.5)
+    gentle = slope / 8
+    found = minimise(lambda x: (x @ gentle, gentle), torch.zeros(2), Settings(1, 0.5, NEVER, NEVER))
+    torch.testing.assert_close(found, -gentle * 0.5)
+
+
+def test_pairs_without_curvature_are_left_out() -> None:
+    """On a slope the gradient never changes: y = 0, so H stays the identity and every later step is -lr·g."""
+    slope = torch.tensor([3.0, -1.0])
+    found = minimise(lambda x: (x @ slope, slope), torch.zeros(2), Settings(3, 0.5, NEVER, NEVER))
+    torch.testing.assert_close(found, -slope * (0.5 / 4 + 0.5 + 0.5))
+
+
+def test_stops_at_once_where_it_is_flat() -> None:
+    function = Function()
+    best = torch.ones(6, dtype=torch.float64)
+    assert torch.equal(minimise(function, best, Settings(50, 1.0)), best)
+    assert len(function.visited) == 1
+
+
+def test_the_gradient_test_sums_magnitudes() -> None:
+    """100 slopes of 1e-6 sum to 1e-4: PyTorch's optimiser would stop here, torch7's goes on."""
+    steps = 0
+
+    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal steps
+        steps += 1
+        return (1e-6 * x).sum(), torch.full_like(x, 1e-6)
+
+    minimise(evaluate, torch.zeros(100, dtype=torch.float64), Settings(2, 1.0, 1e-5, 1e-12))
+    assert steps == 2
+    steps = 0
+    minimise(evaluate, torch.zeros(9, dtype=torch.float64), Settings(2, 1.0, 1e-5, 1e-12))
+    assert steps == 1
+
+
+def counted(values: list[float]) -> tuple[list[Tensor], Tensor]:
+    """Runs a bowl whose reported value is scripted; the value must only feed the stopping test."""
+    seen: list[Tensor] = []
+
+    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(x.clone())
+        return torch.tensor(values[len(seen) - 1], dtype=torch.float64), x**3
+
+    return seen, minimise(evaluate, torch.tensor([2.0, 1.0], dtype=torch.float64), Settings(len(values), 0.1))
+
+
+def test_stops_when_the_value_changes_too_little() -> None:
+    seen, result = counted([5.0, 4.0, 4.0 + 1e-10, 3.0, 2.0])
+    assert len(seen) == 3
+    assert torch.equal(result, seen[-1])  # x where it stopped, no further step
+
+
+def test_a_change_above_the_tolerance_goes_on() -> None:
+    assert len(counted([5.0, 4.0, 4.0 + 1e-8, 3.0, 2.0])[0]) == 5
+
+
+def test_stops_before_a_step_without_descent_unless_tolerances_are_negative() -> None:
+    """g·d = 0 is above -1e-9 but not above pass 2's +1."""
+    seen: list[Tensor] = []
+
+    def flat(x: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(x.clone())
+        return torch.tensor(0.0), torch.zeros(2)
+
+    minimise(flat, torch.zeros(2), Settings(4, 1.0, gradient_tolerance=NEVER))
+    assert len(seen) == 1
+    seen.clear()
+    minimise(flat, torch.zeros(2), Settings(4, 1.0, gradient_tolerance=NEVER, change_tolerance=NEVER))
+    assert len(seen) == 4
