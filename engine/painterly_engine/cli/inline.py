@@ -2,4 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from painterly_engine.service.observer import JobObserver
+from painterly_engine.service.runner import harmonizing_runner
+from painterly_protocol.messages import EngineMessage, Message, Preview, Progress, Result, Submit
+from painterly_protocol.request import HarmonizeRequest
+
 JOB_ID = "inline"
+
+
+class _Direct:
+    """The channel of a job whose client is the same thread; Ctrl+C cancels it, so there is never a Cancel."""
+
+    def __init__(self, on_event: Callable[[EngineMessage], None]) -> None:
+        self._on_event = on_event
+
+    def send(self, message: Message) -> None:
+        if isinstance(message, Progress | Preview):
+            self._on_event(message)
+
+    def receive(self) -> None:
+        return None
+
+
+def run_inline(request: HarmonizeRequest, on_event: Callable[[EngineMessage], None]) -> Result:
+    """Run the job here.
+
+    Raises:
+        PainterlyError: as ``job.run_request``.
+    """
+    submit = Submit(JOB_ID, request)
+    outcome = harmonizing_runner()(request, JobObserver(_Direct(on_event), submit))
+    return Result(JOB_ID, outcome.x, outcome.y, outcome.picture, outcome.metadata)

@@ -1,15 +1,14 @@
-"""The worker's side of a running job: sends PROGRESS and PREVIEW, and notices a CANCEL, all without threads."""
+"""A running job's side of the conversation: sends PROGRESS and PREVIEW, and notices a CANCEL, all without threads."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from painterly_engine.progress import Observer
-from painterly_engine.service.line import Line
 from painterly_engine.service.overall import OverallProgress
-from painterly_protocol.messages import Cancel, Phase, Preview, Progress, Submit
+from painterly_protocol.messages import Cancel, Message, Phase, Preview, Progress, Submit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +21,21 @@ class JobCancelled(Exception):  # noqa: N818 (not an error: what the user asked 
     """Raised inside the algorithm, by the observer, to leave it."""
 
 
-class JobObserver(Observer):
-    """Reports ``submit``'s job over ``line``. ``report`` raises JobCancelled once a Cancel for it has arrived."""
+class Channel(Protocol):
+    """Where the job's messages go to and its Cancel comes from; ``receive`` never waits."""
 
-    def __init__(self, line: Line, submit: Submit) -> None:
+    def send(self, message: Message) -> None: ...
+
+    def receive(self) -> Message | None: ...
+
+
+class JobObserver(Observer):
+    """Reports ``submit``'s job over ``line``. ``report`` raises JobCancelled once a Cancel for it has arrived.
+
+    The last picture of each phase is always sent, the others now and then.
+    """
+
+    def __init__(self, line: Channel, submit: Submit) -> None:
         self._line = line
         self._job_id = submit.job_id
         self._previews = submit.request.parameters.previews
@@ -34,6 +44,7 @@ class JobObserver(Observer):
         self._losses: Mapping[str, float] = {}
         self._next_progress = 0.0
         self._next_preview = 0.0
+        self._unsent: Tensor | None = None
 
     def report(
         self,
@@ -49,18 +60,24 @@ class JobObserver(Observer):
         self._losses = losses or (self._losses if phase is self._phase else {})
         if phase is self._phase and now < self._next_progress:
             return
+        if phase is not self._phase and self._unsent is not None:
+            self._send_preview(self._unsent)
         self._phase, self._next_progress = phase, now + PROGRESS_EVERY_S
         overall = self._overall.advance(phase, fraction)
         left = self._overall.seconds_left(now)
         self._line.send(Progress(self._job_id, phase, overall, left, iteration, iterations, self._losses))
 
     def picture(self, image: Tensor) -> None:
-        now = time.monotonic()
-        if not self._previews or now < self._next_preview:
+        if not self._previews:
             return
+        self._unsent = image
+        if time.monotonic() >= self._next_preview:
+            self._send_preview(image)
+
+    def _send_preview(self, image: Tensor) -> None:
         from painterly_engine.service.preview import preview  # torch is in this process once there is a Tensor
 
-        self._next_preview = now + PREVIEW_EVERY_S
+        self._unsent, self._next_preview = None, time.monotonic() + PREVIEW_EVERY_S
         self._line.send(Preview(self._job_id, preview(image)))
 
     def _look_for_cancel(self) -> None:

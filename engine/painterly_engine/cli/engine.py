@@ -1,0 +1,88 @@
+"""``painterly serve|status|stop``, and running a job in the engine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+
+from painterly_engine.service import command
+from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.launcher import ensure_engine
+from painterly_protocol.messages import EngineMessage, Result
+from painterly_protocol.request import HarmonizeRequest
+
+CLIENT = "painterly-cli"
+START_COMMAND = (sys.executable, "-m", "painterly_engine.service")
+STOPPING_S = 15.0
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser("serve", help="run the engine in the foreground")
+    serve.set_defaults(run=command.run)
+    command.add_arguments(serve)
+    status = commands.add_parser("status", help="what the engine is doing")
+    status.set_defaults(run=show_status)
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+    commands.add_parser("stop", help="stop the engine").set_defaults(run=stop)
+
+
+def run_in_engine(request: HarmonizeRequest, on_event: Callable[[EngineMessage], None]) -> Result:
+    """Run the job in the running engine, or in one started for it, which stays for the next job.
+
+    Raises:
+        PainterlyError: what the job ended in, or what keeps the engine from running.
+    """
+    with ensure_engine(START_COMMAND, client=CLIENT) as client:
+        return client.run(request, on_event)
+
+
+def show_status(arguments: argparse.Namespace) -> int:
+    """Exit status 0 when an engine runs, 1 (with a sentence) when none does."""
+    with connect(client=CLIENT) as client:
+        status = client.status()
+    facts = {"state": status.state.value, "running": status.running, "queued": status.queued, **status.details}
+    if arguments.json:
+        print(json.dumps(facts, default=str))
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in facts.items() if value not in (None, "")))
+    return 0
+
+
+def stop(_: argparse.Namespace) -> int:
+    try:
+        client = connect(client=CLIENT)
+    except PainterlyError as error:
+        if error.code is not ErrorCode.ENGINE_ABSENT:
+            raise
+        print("No engine is running.")
+        return 0
+    with client:
+        client.shutdown()
+        _await_end(client)
+    print("The engine has stopped.")
+    return 0
+
+
+def _await_end(client: EngineClient) -> None:
+    """Return once the engine has hung up.
+
+    Raises:
+        PainterlyError: INTERNAL when it does not.
+    """
+    deadline = time.monotonic() + STOPPING_S
+    try:
+        while time.monotonic() < deadline:
+            client.events(1.0)
+    except PainterlyError as error:
+        if error.code is ErrorCode.ENGINE_GONE:
+            return
+        raise
+    raise PainterlyError(
+        ErrorCode.INTERNAL,
+        f"The engine (process {client.welcome.pid}) was told to stop but has not.",
+        "Wait, or end the process.",
+    )
