@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from painterly_plugin.config import ConfigError, add_vendored_modules, load_config
+from painterly_plugin.config import Config, ConfigError, add_vendored_modules, load_config
 
 
 def test_reads_what_install_writes(tmp_path: Path) -> None:
@@ -46,3 +47,11 @@ def test_vendored_modules_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     add_vendored_modules(tmp_path)
     add_vendored_modules(tmp_path)
     assert sys.path == ["first", str(tmp_path / "vendor")]
+
+
+def test_the_log_folder_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAINTERLY_LOG_DIR", "/default")
+    Config(("x",)).announce()
+    assert os.environ["PAINTERLY_LOG_DIR"] == "/default"
+    Config(("x",), log_dir=Path("/l")).announce()
+    assert os.environ["PAINTERLY_LOG_DIR"] == "/l"

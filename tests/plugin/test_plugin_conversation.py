@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from painterly_plugin.conversation import Conversation, News
+from painterly_plugin.conversation import Connect, Conversation, News
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Preview, Progress, Queued, Result
@@ -22,8 +24,8 @@ def request_of(width: int = 4, height: int = 3) -> HarmonizeRequest:
     return HarmonizeRequest(rgb, rgb, mask)
 
 
-def to(engine: FakeEngine) -> Callable[[], EngineClient]:
-    return lambda: connect(engine.runtime_dir)
+def to(engine: FakeEngine) -> Connect:
+    return lambda _on_wait: connect(engine.runtime_dir)
 
 
 def all_news(conversation: Conversation) -> list[News]:
@@ -87,8 +89,25 @@ def test_the_end_of_the_engine_is_news(tmp_path: Path, ending: str) -> None:
 
 
 def test_an_engine_that_does_not_start_is_news() -> None:
-    def fail() -> EngineClient:
+    def fail(_on_wait: Callable[[float], None]) -> EngineClient:
         raise PainterlyError(ErrorCode.ENGINE_START_FAILED, "It did not start.", "Look.")
 
     news = all_news(Conversation(fail, request_of()))
     assert [str(item) for item in news] == ["It did not start. Look."]
+
+
+def test_cancel_ends_the_wait_for_an_engine_that_is_starting() -> None:
+    waiting = threading.Event()
+
+    def start(on_wait: Callable[[float], None]) -> EngineClient:
+        while True:
+            on_wait(0.0)
+            waiting.set()
+            time.sleep(0.01)
+
+    conversation = Conversation(start, request_of())
+    assert waiting.wait(60)
+    conversation.cancel()
+    last = all_news(conversation)[-1]
+    assert isinstance(last, PainterlyError)
+    assert last.code is ErrorCode.CANCELLED

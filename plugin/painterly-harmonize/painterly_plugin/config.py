@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Config:
     runtime_dir: Path | None = None
     log_dir: Path | None = None
     version: str = ""
+
+    def announce(self) -> None:
+        """Let the protocol's modules, and an engine started from here, log into ``log_dir``."""
+        if self.log_dir is not None:
+            os.environ["PAINTERLY_LOG_DIR"] = str(self.log_dir)
 
 
 def load_config(folder: Path = PLUGIN_FOLDER) -> Config:

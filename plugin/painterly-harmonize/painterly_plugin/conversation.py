@@ -18,17 +18,20 @@ from painterly_protocol.request import HarmonizeRequest
 POLL_S = 0.05
 FAREWELL_S = 2.0  # how long a cancelled job waits for the engine to confirm
 
+Connect = Callable[[Callable[[float], None]], EngineClient]
 News = Queued | Progress | Preview | Result | Exception
 
 
 class Conversation:
     """Connects (starting the engine if need be), submits ``request`` and collects what the engine says.
 
+    ``connect`` is given a function to call while it waits, which raises once the job is cancelled.
+
     The last item of ``news`` is the Result or an exception (a PainterlyError, save for our own mistakes); after it
     ``is_over`` is true.
     """
 
-    def __init__(self, connect: Callable[[], EngineClient], request: HarmonizeRequest) -> None:
+    def __init__(self, connect: Connect, request: HarmonizeRequest) -> None:
         self._connect = connect
         self._request = request
         self._cancelled = threading.Event()
@@ -59,7 +62,7 @@ class Conversation:
 
     def _talk(self) -> None:
         try:
-            with self._connect() as client:
+            with self._connect(self._keep_waiting) as client:
                 self._news.put(self._follow(client, client.submit(self._request)))
         except Exception as error:
             self._news.put(error)
@@ -74,10 +77,18 @@ class Conversation:
                 if isinstance(message, Result) and message.job_id == job_id and not self._cancelled.is_set():
                     return message
                 self._hear(message, job_id)
-        raise PainterlyError(ErrorCode.CANCELLED, "The job was cancelled.")
+        raise _cancelled()
+
+    def _keep_waiting(self, _seconds: float) -> None:
+        if self._cancelled.is_set():
+            raise _cancelled()
 
     def _hear(self, message: EngineMessage, job_id: str) -> None:
         if isinstance(message, Failure) and message.job_id in (job_id, ""):
             raise failure_error(message)
         if isinstance(message, Queued | Progress | Preview) and message.job_id == job_id:
             self._news.put(message)
+
+
+def _cancelled() -> PainterlyError:
+    return PainterlyError(ErrorCode.CANCELLED, "The job was cancelled.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gi
@@ -60,8 +61,9 @@ class Bench:
         hide = self.arguments.get_property("hide-object")
         return insert_result(self.image, self.choice, job.subject, result, note, hide)
 
-    def _connect(self) -> EngineClient:
-        return ensure_engine(self.config.engine_command, runtime_dir=self.config.runtime_dir, client="gimp-plug-in")
+    def _connect(self, on_wait: Callable[[float], None]) -> EngineClient:
+        command, folder = self.config.engine_command, self.config.runtime_dir
+        return ensure_engine(command, folder, on_wait=on_wait, client="gimp-plug-in")
 
 
 def run(
@@ -76,7 +78,9 @@ def run(
     Raises:
         PainterlyError, ConfigError: with what to do; the image is then unchanged.
     """
-    bench = Bench(image, choose_layers(image, drawables), arguments, load_config())
+    config = load_config()
+    config.announce()
+    bench = Bench(image, choose_layers(image, drawables), arguments, config)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         # Loading GTK takes a while, and a console GIMP has no display for it.
         from painterly_plugin.gimp_ask import ask_and_work
