@@ -23,9 +23,18 @@ MARKER = ".painterly-gimp-ready"
 
 # What a painter's Debian has, and what the tests need to look at its screen. Neither python3-zmq nor
 # python3-msgpack nor numpy: the plug-in must run on what install.py puts beside it.
-PACKAGES = (
-    "gimp python3-gi gir1.2-gtk-3.0 xvfb xauth xdotool imagemagick dbus-daemon adwaita-icon-theme fonts-dejavu-core"
-).split()
+PACKAGES = [
+    "gimp",
+    "python3-gi",
+    "gir1.2-gtk-3.0",
+    "xvfb",
+    "xauth",
+    "xdotool",
+    "imagemagick",
+    "dbus-daemon",
+    "adwaita-icon-theme",
+    "fonts-dejavu-core",
+]
 
 
 class GimpBuildError(Exception):

@@ -1,0 +1,185 @@
+"""A windowed GIMP on a screen that nobody sees, driven by keys and by a remote control inside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from support.gimp_headless import BATCH, INSIDE, PRELUDE, GimpError, Job
+
+if TYPE_CHECKING:
+    from support.gimp_house import Profile
+
+SCREEN = "1280x900x24"
+PATIENCE = 120.0  # seconds until a condition counts as never coming; nothing waits this long where all is well
+
+
+class GimpWindow:
+    """Keys go to the focused window as a user's would; ``call`` runs Python inside while the windows stay alive."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._orders = profile.folder / "orders"
+        self._log = profile.folder / "window.log"
+        self._display = ""
+        self._screen: subprocess.Popen[bytes] | None = None
+        self._gimp: subprocess.Popen[bytes] | None = None
+        self.exit_code: int | None = None
+
+    def open(self) -> None:
+        """Start screen and GIMP; return when the remote control answers."""
+        self._orders.mkdir()
+        self._open_screen()
+        batch = self._profile.folder / "serve.py"
+        batch.write_text(f"{INSIDE.read_text()}\nserve({str(self._orders)!r}, {PRELUDE.read_text()!r})\n")
+        gimp = ["dbus-run-session", "--", "gimp", "-s", "-d", "-n", "--console-messages", "--quit", *BATCH]
+        with self._log.open("wb") as log:
+            self._gimp = self._profile.popen(
+                [*gimp, f"exec(open({str(batch)!r}).read())"],
+                environment=self._on_screen(),
+                stdout=log,
+                stderr=log,
+            )
+        self._wait("the windowed GIMP to start", (self._orders / "ready").exists)
+        self.wait_for_window("GNU Image Manipulation Program|GIMP")
+
+    def _open_screen(self) -> None:
+        with (self._profile.folder / "screen.log").open("wb") as log:
+            self._screen = self._profile.popen(
+                ["Xvfb", "-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp"],
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        # The pipe stays open until close(): Xvfb dies when it is closed early.
+        pipe: IO[bytes] | None = self._screen.stdout
+        number = pipe.readline().decode().strip() if pipe else ""
+        if not number:
+            raise GimpError("Xvfb did not start: " + (self._profile.folder / "screen.log").read_text())
+        self._display = f":{number}"
+
+    def close(self) -> None:
+        """End the remote control, by which GIMP quits; then the screen. ``exit_code`` is GIMP's."""
+        (self._orders / "stop").touch()
+        if self._gimp is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.exit_code = self._gimp.wait(30)
+            _end(self._gimp)
+        if self._screen is not None:
+            _end(self._screen)
+            if self._screen.stdout:
+                self._screen.stdout.close()
+
+    def call(self, source: str, *, timeout: float = PATIENCE, **values: object) -> Any:
+        """Run ``source`` inside; names it defines stay for later calls. What it leaves in ``result`` comes back.
+
+        Raises:
+            GimpError: it raised, GIMP ended, or no answer came in time.
+        """
+        job = Job(self._orders, source, values)
+        self._wait("an answer from inside GIMP", job.answer.exists, timeout)
+        return job.result()
+
+    def wait_for(self, source: str, *, timeout: float = PATIENCE, **values: object) -> Any:
+        """Run ``source`` until its ``result`` is true, and give that."""
+        found: list[Any] = []
+
+        def asked() -> bool:
+            found.append(self.call(source, timeout=timeout, **values))
+            return bool(found[-1])
+
+        self._wait(f"this to become true: {source}", asked, timeout)
+        return found[-1]
+
+    def wait_for_window(self, title: str, *, timeout: float = PATIENCE) -> str:
+        """Wait until a visible window's title matches the regular expression, and give that title."""
+        found: list[str] = []
+
+        def there() -> bool:
+            found[:] = [known for known in self.titles() if re.search(title, known)]
+            return bool(found)
+
+        self._wait(f"a window titled {title}", there, timeout)
+        return found[0]
+
+    def wait_for_no_window(self, title: str, *, timeout: float = PATIENCE) -> None:
+        """Wait until no visible window's title matches the regular expression."""
+        self._wait(f"the window {title} to close", lambda: not any(re.search(title, t) for t in self.titles()), timeout)
+
+    def titles(self) -> list[str]:
+        """The titles of the visible windows."""
+        ids = self._x("xdotool", "search", "--onlyvisible", "--name", ".+", check=False).split()
+        names = [self._x("xdotool", "getwindowname", window, check=False).strip() for window in ids]
+        return [name for name in names if name]
+
+    def focus(self, title: str) -> None:
+        """Give the keyboard to the visible window whose title matches the regular expression."""
+        self.wait_for_window(title)
+        window = self._x("xdotool", "search", "--onlyvisible", "--name", title).split()[-1]
+        self._x("xdotool", "windowfocus", "--sync", window)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys one after the other ("alt+r", "Return"), in the focused window."""
+        for key in keys:
+            self._x("xdotool", "key", "--clearmodifiers", key)
+            time.sleep(0.15)  # a menu opens between two keys, and tells nobody outside that it did
+
+    def type(self, text: str) -> None:
+        self._x("xdotool", "type", "--delay", "20", text)
+
+    def click(self, x: int, y: int) -> None:
+        self._x("xdotool", "mousemove", str(x), str(y), "click", "1")
+
+    def screenshot(self, name: str) -> Path:
+        """The whole screen as ``name``.png in ``PAINTERLY_SCREENSHOTS`` (default: the profile's folder)."""
+        folder = Path(os.environ.get("PAINTERLY_SCREENSHOTS") or self._profile.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = self._profile.folder / f"{name}.png"
+        self._x("import", "-window", "root", str(inside))
+        picture = folder / f"{name}.png"
+        if picture != inside:
+            picture.write_bytes(inside.read_bytes())
+        return picture
+
+    def log(self) -> str:
+        """What GIMP and the plug-ins printed."""
+        return self._log.read_text(errors="replace")
+
+    def _on_screen(self) -> dict[str, str]:
+        return {"DISPLAY": self._display, "GTK_THEME": "Adwaita"}
+
+    def _x(self, *command: str, check: bool = True) -> str:
+        process = self._profile.popen(
+            command, environment=self._on_screen(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise GimpError(f"{' '.join(command)} did not end") from None
+        if check and process.returncode:
+            raise GimpError(f"{' '.join(command)}: {err.decode(errors='replace')}")
+        return out.decode(errors="replace")
+
+    def _wait(self, what: str, condition: Any, seconds: float = PATIENCE) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self._gimp is not None and self._gimp.poll() is not None:
+                raise GimpError(f"GIMP ended with {self._gimp.returncode} before {what}\n{self.log()[-3000:]}")
+            if time.monotonic() > deadline:
+                raise GimpError(f"Waited {seconds} s in vain for {what}\n{self.log()[-3000:]}")
+            time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
