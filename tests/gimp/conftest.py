@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from support.gimp_house import GimpAbsentError, GimpHouse, Profile, find_house
 
 VERSIONS = ["3.0", *(["3.2"] if os.environ.get("PAINTERLY_GIMP_32") == "1" else [])]
