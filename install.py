@@ -140,7 +140,7 @@ def pip_problem(output: str) -> InstallError:
             "A proxy may stand in between: set PIP_CERT to its certificate file and run this again.",
         ),
         (
-            r"NewConnectionError|ConnectTimeout|name resolution|Network is unreachable|ProxyError|ReadTimeout|ConnectionReset",
+            r"NewConnectionError|Connect(ion)?Timeout|ReadTimeout|name resolution|Network is unreachable|ProxyError",
             "The Python package index could not be reached.",
             "Check the network (and HTTPS_PROXY where a proxy is needed) and run this again.",
         ),
@@ -316,17 +316,15 @@ def project_version() -> str:
 
 def gimp_python(machine: Machine) -> tuple[int, int]:
     """The version of the Python that runs this user's GIMP plug-ins, as far as can be told."""
-    versions = [USUAL_GIMP_PYTHON]
-    if machine.platform.startswith("linux"):
-        links = (machine.root / "usr/bin").glob("python3")
-        versions = [
-            tuple(map(int, match)) for link in links for match in re.findall(r"(\d+)\.(\d+)$", str(link.resolve()))
-        ]
     if machine.platform == "darwin":
-        bundled = (machine.root / "Applications").glob("GIMP*.app/Contents/**/Python.framework/Versions/3.*")
-        versions = [tuple(map(int, path.name.split("."))) for path in bundled]
-    major, minor = (versions or [USUAL_GIMP_PYTHON])[0]
-    return min((major, minor), USUAL_GIMP_PYTHON)
+        places = (machine.root / "Applications").glob("GIMP*.app/Contents/**/Python.framework/Versions/3.*")
+    else:
+        places = (link.resolve() for link in (machine.root / "usr/bin").glob("python3"))
+    for place in places:
+        found = re.search(r"(\d+)\.(\d+)$", place.name)
+        if found:
+            return min((int(found.group(1)), int(found.group(2))), USUAL_GIMP_PYTHON)
+    return USUAL_GIMP_PYTHON
 
 
 def ensure_vendor(python: Path, version: tuple[int, int]) -> Path:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from support.gimp_headless import BATCH, INSIDE, PRELUDE, GimpError, Job
 if TYPE_CHECKING:
     from support.gimp_house import Profile
 
-SCREEN = "1280x900x24"
+SCREEN = (1280, 860)
+MAIN_WINDOW = "GIMP$|GNU Image Manipulation Program"
 PATIENCE = 120.0  # seconds until a condition counts as never coming; nothing waits this long where all is well
 
 
@@ -46,12 +48,14 @@ class GimpWindow:
                 stderr=log,
             )
         self._wait("the windowed GIMP to start", (self._orders / "ready").exists)
-        self.wait_for_window("GNU Image Manipulation Program|GIMP")
+        # Without a window manager nobody else would.
+        self._x("xdotool", "windowsize", self._window(MAIN_WINDOW), *map(str, SCREEN))
 
     def _open_screen(self) -> None:
+        screen = f"{SCREEN[0]}x{SCREEN[1]}x24"
         with (self._profile.folder / "screen.log").open("wb") as log:
             self._screen = self._profile.popen(
-                ["Xvfb", "-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp"],
+                ["Xvfb", "-displayfd", "1", "-screen", "0", screen, "-nolisten", "tcp"],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
@@ -118,9 +122,15 @@ class GimpWindow:
 
     def focus(self, title: str) -> None:
         """Give the keyboard to the visible window whose title matches the regular expression."""
+        self._x("xdotool", "windowfocus", "--sync", self._window(title))
+
+    def place(self, title: str, x: int, y: int) -> None:
+        """Move the visible window whose title matches the regular expression."""
+        self._x("xdotool", "windowmove", self._window(title), str(x), str(y))
+
+    def _window(self, title: str) -> str:
         self.wait_for_window(title)
-        window = self._x("xdotool", "search", "--onlyvisible", "--name", title).split()[-1]
-        self._x("xdotool", "windowfocus", "--sync", window)
+        return self._x("xdotool", "search", "--onlyvisible", "--name", title).split()[-1]
 
     def keys(self, *keys: str) -> None:
         """Press keys one after the other ("alt+r", "Return"), in the focused window."""
@@ -166,7 +176,7 @@ class GimpWindow:
             raise GimpError(f"{' '.join(command)}: {err.decode(errors='replace')}")
         return out.decode(errors="replace")
 
-    def _wait(self, what: str, condition: Any, seconds: float = PATIENCE) -> None:
+    def _wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if self._gimp is not None and self._gimp.poll() is not None:
