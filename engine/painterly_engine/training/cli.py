@@ -1,0 +1,124 @@
+"""``painterly train-features``: how the weights in the package were made, in one command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from painterly_engine.network.layouts import Recognised
+from painterly_engine.network.store import Passport, file_sha256, read_safetensors, store_in
+from painterly_engine.training import decoders, distill, pictures, teachers
+from painterly_engine.training.crops import Crops
+from painterly_engine.training.distill import Log, Plan
+from painterly_protocol.errors import PainterlyError
+
+SOURCE = "painterly train-features"
+LICENCE = "MIT; distilled from VGG-19 (CC BY 4.0) and Collaborative Distillation's compressed VGG-19 (MIT)"
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``train-features`` to the command line's sub-commands."""
+    parser = commands.add_parser("train-features", help="train the built-in feature network and its decoders")
+    parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
+    parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--decoder-steps", type=int, default=1200)
+    parser.add_argument("--pictures", type=int, default=180, help="how many are made by procedure")
+    parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="other numbers of threads round differently")
+    parser.set_defaults(run=train_features)
+
+
+def train_features(arguments: argparse.Namespace) -> int:
+    """Train, save and log; ends with the SHA-256 of what was made."""
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    log = _logger(arguments.output / "train.log")
+    device = torch.device(arguments.device)
+    panel = teachers.panel(arguments.teacher, arguments.deep_teacher)
+    log(f"torch {torch.__version__}, {device}, {arguments.threads} threads, seed {arguments.seed}")
+    for teacher in panel:
+        log(f"teacher {teacher.network.name} sha256 {teacher.network.sha256} for {', '.join(teacher.layers)}")
+    files = pictures.photograph_files()
+    log(f"photographs: {', '.join(file.name for file in files) or 'none'}")
+    crops = Crops(pictures.gallery(arguments.seed, arguments.pictures, 320), arguments.crop)
+    log(f"{len(crops.gallery)} pictures")
+    _features(arguments, crops, panel, device, log)
+    _decoders(arguments, crops, device, log)
+    return 0
+
+
+def _features(
+    arguments: argparse.Namespace,
+    crops: Crops,
+    panel: tuple[teachers.Teacher, ...],
+    device: torch.device,
+    log: Log,
+) -> None:
+    plan = Plan(seed=arguments.seed, steps=arguments.steps)
+    log(f"{plan}, crops of {crops.size} px")
+    placed = [teacher.to(device) for teacher in panel]
+    notes = f"{len(crops.gallery)} pictures, {plan.steps} steps, seed {plan.seed}; photographs: " + ", ".join(
+        file.name for file in pictures.photograph_files()
+    )
+    notes += "; teachers: " + ", ".join(f"{one.network.name} {one.network.sha256}" for one in panel)
+
+    def keep(network: Recognised) -> Passport:
+        return store_in(arguments.output, "slim", network, SOURCE, "", LICENCE, notes)
+
+    def snapshot(network: Recognised) -> None:
+        keep(network)
+
+    passport = keep(distill.distill(crops, placed, plan, device, log, snapshot))
+    log(f"slim.safetensors sha256 {passport.sha256}")
+
+
+def _decoders(arguments: argparse.Namespace, crops: Crops, device: torch.device, log: Log) -> None:
+    network = read_safetensors(arguments.output / "slim.safetensors").network("slim")
+    plan = replace(Plan(seed=arguments.seed, steps=arguments.decoder_steps), rate=2e-3)
+    trained = decoders.train_decoders(crops, network, plan, device, log)
+    file = arguments.output / "slim_decoders.safetensors"
+    save_file(decoders.decoder_tensors(trained), file)
+    passport = Passport(
+        "slim_decoders", SOURCE, file_sha256(arguments.output / "slim.safetensors"), file_sha256(file), LICENCE
+    )
+    file.with_suffix(".json").write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
+    log(f"slim_decoders.safetensors sha256 {passport.sha256}")
+
+
+def _logger(file: Path) -> Log:
+    """Each line to the terminal and, with the time, to a file."""
+    stream = file.open("a", encoding="utf-8")
+
+    def log(line: str) -> None:
+        print(line, flush=True)
+        stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        stream.flush()
+
+    return log
+
+
+def main(argv: list[str] | None = None) -> int:
+    """``python -m painterly_engine.training.cli train-features …``."""
+    parser = argparse.ArgumentParser(prog="painterly", description=__doc__)
+    add_parsers(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except PainterlyError as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
