@@ -1,0 +1,201 @@
+"""Patch synthesis: one picture rebuilt from patches of another.
+
+The published system searches with PatchMatch, which spreads lucky guesses along neighbours. Between a pasted object and
+a painting neighbours seldom agree, and its five sweeps stay far from the nearest patches. This search sorts the
+target's patches into cells around random patches of its own and compares every patch, in full, with all members of the
+few cells nearest to it (an inverted file: Jégou, Douze and Schmid, "Product quantization for nearest neighbor search",
+2011, section IV, without the quantization). It is also mostly matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+PATCH = 7
+COMPONENTS = 12
+"""Principal components in which patches are sorted into cells; comparisons are in full."""
+PROBES = 16
+"""Cells searched for each patch."""
+SAMPLES = 4096
+"""Patches from which the principal components are estimated."""
+CROWD = 8
+"""Cells of more than so many times the average lend that many random members: such are flat or repeated."""
+GREY = 128
+"""Subtracted from all values: then every sum in a comparison is a whole number below 2²⁴, exact in float32."""
+COMPARISONS = 2**23
+"""Distances computed at a time."""
+
+
+def synthesise(
+    image: Tensor, target: Tensor, wanted: Tensor, generator: torch.Generator, report: Callable[[float], None]
+) -> Tensor:
+    """The image rebuilt as the mean of overlapping 7×7 patches of the target (algorithm.md 1.4, 1.7).
+
+    Patches are anchored at their top left and compared by the sum of squared RGB differences. Images less than seven
+    pixels high or wide use patches of their own height or width.
+
+    Args:
+        image: (3, H, W), whole values 0 to 255.
+        target: (3, H2, W2), whole values 0 to 255.
+        wanted: (H, W) bool, the pixels to rebuild.
+        generator: on the images' device; its state decides the outcome.
+        report: called with the fraction done; may raise to stop.
+
+    Returns:
+        (3, H, W) whole values 0 to 255 in the wanted pixels, 0 elsewhere.
+    """
+    size = patch_size(image, target)
+    queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
+    field, _ = nearest_patches(image, target, size, queries, generator, report)
+    return vote(queries, field, target, wanted, size)
+
+
+def patch_size(image: Tensor, target: Tensor) -> tuple[int, int]:
+    """(height, width): 7×7, or what fits into both."""
+    h, w = (min(PATCH, image.shape[axis], target.shape[axis]) for axis in (1, 2))
+    return h, w
+
+
+def anchors_touching(wanted: Tensor, size: tuple[int, int]) -> Tensor:
+    """(H−h+1, W−w+1) bool: the patches that hold a wanted pixel; no others can matter."""
+    return F.max_pool2d(wanted.float()[None], size, stride=1)[0] > 0
+
+
+def nearest_patches(
+    image: Tensor,
+    target: Tensor,
+    size: tuple[int, int],
+    queries: Tensor,
+    generator: torch.Generator,
+    report: Callable[[float], None],
+) -> tuple[Tensor, Tensor]:
+    """For every query a target patch about as near as the nearest: on average within 1 % of its distance.
+
+    Args:
+        image, target: (3, H, W) and (3, H2, W2), whole values 0 to 255.
+        size: of the patches, (height, width).
+        queries: (n,) raster indices of anchors in the image.
+
+    Returns:
+        (n,) raster indices of anchors in the target, and (n,) sums of squared differences.
+    """
+    here, there = _Patches(image - GREY, size), _Patches(target - GREY, size)
+    shuffled = torch.randperm(there.count, generator=generator, device=generator.device)
+    basis = _principal_components(there.at(shuffled[:SAMPLES]))
+    cells = _sort_into_cells(there.along(basis), shuffled)
+    probes = _nearest(here.along(basis)[queries], cells.centres, PROBES)
+    asking = probes.flatten().argsort(stable=True) // probes.shape[1]
+    asked = torch.bincount(probes.flatten(), minlength=len(cells.centres)).tolist()
+
+    match = torch.zeros_like(queries)
+    distance = torch.full(queries.shape, torch.inf, device=queries.device)
+    for done, (members, group) in enumerate(zip(cells.members, torch.split(asking, asked), strict=True), start=1):
+        theirs = there.at(members)
+        for some in torch.split(group, max(1, COMPARISONS // len(members))):
+            found, nearest = _compare(here.at(queries[some]), theirs)
+            nearer = found < distance[some]
+            distance[some] = torch.where(nearer, found, distance[some])
+            match[some] = torch.where(nearer, members[nearest], match[some])
+        report(done / len(asked))
+    return match, distance
+
+
+def vote(queries: Tensor, field: Tensor, target: Tensor, wanted: Tensor, size: tuple[int, int]) -> Tensor:
+    """Every wanted pixel's mean over the patches that cover it, rounded to whole values; 0 elsewhere.
+
+    Args:
+        queries: (n,) raster indices of anchors in the image, all that touch a wanted pixel.
+        field: (n,) raster indices of anchors in the target.
+        target: (3, H2, W2).
+        wanted: (H, W) bool.
+        size: of the patches.
+    """
+    height, width = wanted.shape
+    into, out_of = (_corners(anchors, image.shape[-1], size) for anchors, image in ((queries, wanted), (field, target)))
+    ones = torch.ones_like(target[:1])
+    colours = torch.cat([target, ones]).flatten(1).T.contiguous()
+    total = torch.zeros(height * width, 4, device=target.device)
+    for dy in range(size[0]):
+        for dx in range(size[1]):
+            # The patches of one step never share a pixel, so plain indexing adds them all.
+            total[into + dy * width + dx] += colours[out_of + dy * target.shape[2] + dx]
+    mean = (total[:, :3] / total[:, 3:].clamp(min=1)).round()
+    return mean.T.reshape(3, height, width) * wanted
+
+
+class _Patches:
+    """All patches of a (3, H, W) image, by raster index of their anchors."""
+
+    def __init__(self, image: Tensor, size: tuple[int, int]) -> None:
+        self.image, self.size = image, size
+        _, height, self.width = image.shape
+        self.count = (height - size[0] + 1) * (self.width - size[1] + 1)
+        self.numbers = image.permute(1, 2, 0).flatten()
+        rows, columns = (torch.arange(n, device=image.device) for n in (size[0], 3 * size[1]))
+        self.within = (rows[:, None] * 3 * self.width + columns).flatten()
+
+    def at(self, anchors: Tensor) -> Tensor:
+        """(n,) to (n, h·w·3), ordered rows, columns, channels."""
+        return self.numbers[3 * _corners(anchors, self.width, self.size)[:, None] + self.within]
+
+    def along(self, basis: Tensor) -> Tensor:
+        """All patches along a basis (K, h·w·3): (N, K)."""
+        kernels = basis.view(-1, *self.size, 3).permute(0, 3, 1, 2)
+        planes: Tensor = F.conv2d(self.image[None], kernels)[0]
+        return planes.flatten(1).T.contiguous()
+
+
+def _corners(anchors: Tensor, width: int, size: tuple[int, int]) -> Tensor:
+    """Raster indices among anchors to raster indices among the pixels of an image so wide."""
+    columns = width - size[1] + 1
+    return anchors // columns * width + anchors % columns
+
+
+def _principal_components(patches: Tensor) -> Tensor:
+    """(n, d) to (K, d): the directions in which they vary most."""
+    centred = patches.cpu().double()
+    centred = centred - centred.mean(0)
+    vectors: Tensor = torch.linalg.eigh(centred.T @ centred).eigenvectors
+    return vectors.flip(1).T[:COMPONENTS].to(patches)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    centres: Tensor
+    """(M, K), those that got a member."""
+    members: list[Tensor]
+    """Raster indices of anchors, one tensor for each centre."""
+
+
+def _sort_into_cells(points: Tensor, shuffled: Tensor) -> _Cells:
+    """The target's patches (N, K), each to the nearest of √N random ones of them.
+
+    ``shuffled``: (N,) all indices in random order. The first are the centres, and the order within a cell is theirs.
+    """
+    average = max(1, round(len(points) ** 0.5))
+    centres = points[shuffled[:average]]
+    cell = _nearest(points[shuffled], centres, 1)[:, 0]
+    population = torch.bincount(cell, minlength=len(centres))
+    in_order = torch.split(shuffled[cell.argsort(stable=True)], population.tolist())
+    return _Cells(centres[population > 0], [members[: CROWD * average] for members in in_order if len(members)])
+
+
+def _nearest(points: Tensor, centres: Tensor, count: int) -> Tensor:
+    """(n, K) and (M, K) to the indices of the nearest centres, (n, at most count)."""
+    lengths = centres.square().sum(1)
+    near = [
+        torch.addmm(lengths, some, centres.T, alpha=-2).topk(min(count, len(centres)), largest=False).indices
+        for some in torch.split(points, max(1, COMPARISONS // len(centres)))
+    ]
+    return torch.cat(near)
+
+
+def _compare(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Each of ours (n, d): least sum of squared differences to any of theirs (m, d), and which."""
+    part, which = torch.addmm(theirs.square().sum(1), ours, theirs.T, alpha=-2).min(dim=1)
+    return part + ours.square().sum(1), which
