@@ -28,6 +28,7 @@ PACKAGES = [
     "python3-gi",
     "gir1.2-gtk-3.0",
     "xvfb",
+    "openbox",
     "xauth",
     "xdotool",
     "imagemagick",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from support.gimp_house import Profile
 
 SCREEN = (1280, 860)
+FRAME = 26  # pixels of a window's title and borders
 MAIN_WINDOW = "GIMP$|GNU Image Manipulation Program"
 PATIENCE = 120.0  # seconds until a condition counts as never coming; nothing waits this long where all is well
 
@@ -30,6 +31,7 @@ class GimpWindow:
         self._log = profile.folder / "window.log"
         self._display = ""
         self._screen: subprocess.Popen[bytes] | None = None
+        self._manager: subprocess.Popen[bytes] | None = None
         self._gimp: subprocess.Popen[bytes] | None = None
         self.exit_code: int | None = None
 
@@ -48,8 +50,8 @@ class GimpWindow:
                 stderr=log,
             )
         self._wait("the windowed GIMP to start", (self._orders / "ready").exists)
-        # Without a window manager nobody else would.
-        self._x("xdotool", "windowsize", self._window(MAIN_WINDOW), *map(str, SCREEN))
+        self.place(MAIN_WINDOW, 0, 0)
+        self._x("xdotool", "windowsize", self._window(MAIN_WINDOW), str(SCREEN[0] - 2), str(SCREEN[1] - FRAME))
 
     def _open_screen(self) -> None:
         screen = f"{SCREEN[0]}x{SCREEN[1]}x24"
@@ -65,6 +67,9 @@ class GimpWindow:
         if not number:
             raise GimpError("Xvfb did not start: " + (self._profile.folder / "screen.log").read_text())
         self._display = f":{number}"
+        # Draws frames and centres dialogs; nothing depends on it, so a machine without it will do.
+        with (self._profile.folder / "manager.log").open("wb") as log:
+            self._manager = self._profile.popen(["openbox"], environment=self._on_screen(), stdout=log, stderr=log)
 
     def close(self) -> None:
         """End the remote control, by which GIMP quits; then the screen. ``exit_code`` is GIMP's."""
@@ -73,6 +78,8 @@ class GimpWindow:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.exit_code = self._gimp.wait(30)
             _end(self._gimp)
+        if self._manager is not None:
+            _end(self._manager)
         if self._screen is not None:
             _end(self._screen)
             if self._screen.stdout:
