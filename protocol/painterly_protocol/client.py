@@ -39,6 +39,7 @@ from painterly_protocol.runtime import RuntimeInfo
 
 HEARTBEAT_MS = 2_000
 HEARTBEAT_LOST_MS = 30_000  # a suspended laptop or a stopped process must be longer away than this to count as gone
+RECONNECT_MS = 24 * 3600 * 1000
 QUIET_S = 5.0  # without a word from the engine, ask for its status …
 SILENT_S = 60.0  # … and after this long without an answer give it up: its process lives but its loop does not
 TICK_S = 0.2
@@ -217,6 +218,7 @@ def _engine_mute() -> PainterlyError:
 
 
 def _greet(line: _Line, client: str, timeout_s: float) -> Welcome:
+    stale = runtime.engine_absent("The engine is not running; the last one did not end in an orderly way.")
     line.send(Hello(client))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -226,8 +228,8 @@ def _greet(line: _Line, client: str, timeout_s: float) -> Welcome:
             if isinstance(message, Welcome):
                 return message
         if line.lost:
-            raise runtime.engine_absent("The engine is not running; the last one did not end in an orderly way.")
-    raise _engine_mute()
+            raise stale
+    raise _engine_mute() if line.met else stale
 
 
 class _Line:
@@ -235,12 +237,13 @@ class _Line:
     restarted engine would know nothing of our jobs."""
 
     def __init__(self, info: RuntimeInfo, address: str) -> None:
+        self.met = False  # a ZeroMQ peer with the right keys is, or was, at the other end
         self.lost = False
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.DEALER)
         try:
             self._configure(info)
-            self._monitor = self._socket.get_monitor_socket(_CLOSED_EVENTS)
+            self._monitor = self._socket.get_monitor_socket(_CLOSED_EVENTS | zmq.EVENT_HANDSHAKE_SUCCEEDED)
             self._poller = zmq.Poller()
             self._poller.register(self._socket, zmq.POLLIN)
             self._poller.register(self._monitor, zmq.POLLIN)
@@ -251,7 +254,8 @@ class _Line:
 
     def _configure(self, info: RuntimeInfo) -> None:
         self._socket.linger = 0
-        self._socket.reconnect_ivl = -1
+        # Not -1, "never": libzmq then throws away what has arrived but was not yet read when the connection ends.
+        self._socket.reconnect_ivl = RECONNECT_MS
         self._socket.heartbeat_ivl = HEARTBEAT_MS
         self._socket.heartbeat_timeout = HEARTBEAT_LOST_MS
         if info.endpoint.startswith(runtime.IPC):
@@ -272,9 +276,7 @@ class _Line:
         """Everything that is there, waiting for the first message or the loss of the connection."""
         ready = dict(self._poller.poll(max(0, round(timeout_s * 1000))))
         if self._monitor in ready:
-            # The connection is gone; what it delivered before is still in the socket.
-            recv_monitor_message(self._monitor)
-            self.lost = True
+            self._follow_connection()
         messages: list[EngineMessage] = []
         while self._socket.poll(0, zmq.POLLIN):
             frames = self._socket.recv_multipart(copy=False)
@@ -282,6 +284,13 @@ class _Line:
             if isinstance(message, EngineMessage):
                 messages.append(message)
         return messages
+
+    def _follow_connection(self) -> None:
+        while self._monitor.poll(0):
+            if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.met = True
+            else:
+                self.lost = True  # what arrived before is still in the socket
 
     def close(self) -> None:
         if not self._context.closed:

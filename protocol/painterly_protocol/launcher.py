@@ -133,5 +133,5 @@ def _start_failed(reason: str) -> PainterlyError:
     return PainterlyError(
         ErrorCode.ENGINE_START_FAILED,
         f"The engine could not be started. {reason}",
-        "Run “painterly doctor”, or install.py again.",
+        "Start it with “painterly serve” in a terminal to see why, or run install.py again.",
     )

@@ -1,0 +1,103 @@
+"""The real server and worker processes, with a scripted runner in the place of the algorithm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.errors import PainterlyError
+from painterly_protocol.listener import Transport
+from painterly_protocol.messages import Failure, Result
+from support.fake_engine import wait_until
+from support.scripted_runner import FACTORY
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+class RealEngine:
+    """An engine in a process of its own; a context manager, published when entered, stopped when left."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        runner: str = FACTORY,
+        transport: Transport | None = None,
+    ) -> None:
+        self.runtime_dir = folder / "run"
+        self.log_dir = folder / "log"
+        endpoint = ("--endpoint", transport.value) if transport else ()
+        self.command: Sequence[str] = [
+            *(sys.executable, "-m", "painterly_engine.service"),
+            *("--runtime-dir", str(self.runtime_dir), "--runner", runner, *endpoint, *options),
+        ]
+        self.environment = {**os.environ, "PYTHONPATH": str(TESTS), "PAINTERLY_LOG_DIR": str(self.log_dir)}
+        self.process: subprocess.Popen[bytes] = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self.command, env=self.environment, stderr=subprocess.DEVNULL)
+
+    def __enter__(self) -> RealEngine:
+        wait_until(self.answers)
+        return self
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            self.connect().close()
+        except PainterlyError:
+            return False
+        return True
+
+    def connect(self) -> EngineClient:
+        return connect(self.runtime_dir, timeout_s=30.0, client="test")
+
+    def log(self) -> str:
+        file = self.log_dir / "engine.log"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=60)
+
+
+def worker_pid(client: EngineClient) -> int:
+    """Of an engine whose worker is there."""
+    pid = client.status(30.0).details["worker_pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def outcome(client: EngineClient, job_id: str) -> Result | Failure:
+    """Wait for the job's end, keeping nothing else."""
+    found: list[Result | Failure] = []
+
+    def ended() -> bool:
+        messages = client.events(0.1)
+        found.extend(m for m in messages if isinstance(m, Result | Failure) and m.job_id == job_id)
+        return found != []
+
+    wait_until(ended)
+    return found[0]
+
+
+def is_alive(pid: int) -> bool:
+    """Not a zombie, not gone."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
