@@ -39,12 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    yield  # a skip raises here, and is not counted
     house = getattr(item, "funcargs", {}).get("gimp_house")
     if house is not None:
         _ran[house.version] = _ran.get(house.version, 0) + 1
-    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for version, count in sorted(_ran.items()):
-        terminalreporter.write_line(f"{count} tests ran inside GIMP {version}")
+        terminalreporter.write_line(f"{count} tests passed inside GIMP {version}")

@@ -14,15 +14,13 @@ import pytest
 from support.gimp_cases import HARMONIZE, Outcome, Workplace, workplace
 from support.gimp_house import GimpHouse
 
-pytestmark = pytest.mark.gimp
-
 WIDTH, HEIGHT = 48, 32
 Pixel = tuple[int, ...]
 
 
 @pytest.fixture(scope="module")
-def place(house: GimpHouse) -> Iterator[Workplace]:
-    with workplace(house) as made:
+def place(gimp_house: GimpHouse) -> Iterator[Workplace]:
+    with workplace(gimp_house) as made:
         yield made
 
 
