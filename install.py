@@ -382,7 +382,9 @@ def install_plugin(plug_ins: Path, config: Mapping[str, object], vendor: Path) -
     contents.update((path, source.read_bytes()) for path, source in plugin_files(vendor))
     old = set(read_json(folder / MANIFEST).get("files", []))
     stale = old - set(contents)
-    if not stale and all(same_content(folder / path, data) for path, data in contents.items()):
+    start = folder / f"{PLUGIN}.py"
+    unchanged = all(same_content(folder / path, data) for path, data in contents.items())
+    if unchanged and not stale and os.access(str(start), os.X_OK):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(folder, old | set(contents))
@@ -390,7 +392,6 @@ def install_plugin(plug_ins: Path, config: Mapping[str, object], vendor: Path) -
         if not same_content(folder / path, data):
             replace_file(folder / path, data)
     remove_files(folder, stale)
-    start = folder / f"{PLUGIN}.py"
     start.chmod(0o755)
     start.touch()  # GIMP asks a plug-in anew what it offers only when this file's time changed
     write_manifest(folder, set(contents))
@@ -414,8 +415,9 @@ def same_content(path: Path, data: bytes) -> bool:
 
 def remove_files(folder: Path, files: Iterable[str]) -> None:
     """Remove ``files`` of ``folder``, Python's caches of them, and what folders that leaves empty."""
-    for path in files:
-        file = folder / path
+    for file in (folder / path for path in files):
+        if folder not in file.parents or ".." in file.parts:
+            continue  # a damaged list must not reach outside
         with contextlib.suppress(FileNotFoundError):
             file.unlink()
         for cached in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
