@@ -82,16 +82,20 @@ def worker_pid(client: EngineClient) -> int:
 
 
 def outcome(client: EngineClient, job_id: str) -> Result | Failure:
-    """Wait for the job's end, keeping nothing else."""
-    found: list[Result | Failure] = []
+    """Wait for the job's end; everything else that arrives is dropped."""
+    return outcomes(client, job_id)[job_id]
+
+
+def outcomes(client: EngineClient, *job_ids: str) -> dict[str, Result | Failure]:
+    """As ``outcome``, for jobs of which several may end at once."""
+    found: dict[str, Result | Failure] = {}
 
     def ended() -> bool:
-        messages = client.events(0.1)
-        found.extend(m for m in messages if isinstance(m, Result | Failure) and m.job_id == job_id)
-        return found != []
+        found.update({m.job_id: m for m in client.events(0.1) if isinstance(m, Result | Failure)})
+        return found.keys() >= set(job_ids)
 
     wait_until(ended)
-    return found[0]
+    return found
 
 
 def is_alive(pid: int) -> bool:
