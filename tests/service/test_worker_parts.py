@@ -1,0 +1,63 @@
+"""Small parts of the worker: what counts as out of memory, previews, logs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from painterly_engine.service import log
+from painterly_engine.service.preview import LONGEST, preview
+from painterly_engine.service.worker import is_out_of_memory
+from painterly_protocol.pixels import SampleType
+
+
+def test_memory_that_torch_cannot_get_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(ValueError("can't allocate memory"))
+
+
+def test_a_preview_shows_the_picture_and_survives_anything_in_it() -> None:
+    image = torch.zeros(3, 2, 3)
+    image[0, 0, 0], image[1, 0, 1], image[2, 1, 2], image[0, 1, 0] = 1.0, 0.5, 7.0, float("nan")
+    image[1, 1, 1] = -3.0
+    pixels = preview(image)
+    assert (pixels.height, pixels.width, pixels.channels, pixels.sample_type) == (2, 3, 3, SampleType.UINT8)
+    assert bytes(pixels.data) == bytes([255, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255])
+
+
+def test_a_large_picture_is_averaged_down() -> None:
+    image = torch.full((3, 2 * LONGEST, LONGEST), 0.2)
+    image[:, ::2] = 0.6
+    pixels = preview(image)
+    assert (pixels.height, pixels.width) == (LONGEST, LONGEST // 2)
+    assert set(bytes(pixels.data)) == {102}
+    assert preview(torch.zeros(3, 1, 5000)).height == 1
+
+
+def test_logs_rotate_and_every_file_is_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAINTERLY_LOG_DIR", str(tmp_path / "log"))
+    monkeypatch.setattr(log, "MAX_BYTES", 300)
+    root = logging.getLogger()
+    before, level, raising = list(root.handlers), root.level, logging.raiseExceptions
+    try:
+        file = log.log_to_file("test.log")
+        for number in range(40):
+            root.info("line %d", number)
+    finally:
+        for handler in set(root.handlers) - set(before):
+            handler.close()
+            root.removeHandler(handler)
+        root.setLevel(level)
+        logging.raiseExceptions = raising
+    files = sorted(file.parent.iterdir())
+    assert [each.name for each in files] == ["test.log", *(f"test.log.{n}" for n in range(1, log.KEPT_FILES + 1))]
+    assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+    assert "line 39" in files[0].read_text()
