@@ -25,7 +25,7 @@ def to_pixels(array: Array) -> Pixels:
     """The array (H, W) or (H, W, C) as it is, uint8, uint16 or float32."""
     array = np.ascontiguousarray(array if array.ndim == 3 else array[..., None])
     height, width, channels = array.shape
-    return Pixels(height, width, channels, SampleType(array.dtype.name), memoryview(array).cast("B"))
+    return Pixels(height, width, channels, SampleType(array.dtype.name), array.data.cast("B"))
 
 
 def white(array: Array) -> float:

@@ -14,8 +14,9 @@ from torch import Tensor
 from painterly_engine import __version__
 from painterly_engine.arrays import Array, to_array, to_pixels, to_tensor, white
 from painterly_engine.finishing.finish import Finished
-from painterly_engine.harmonize import Scene, harmonize
+from painterly_engine.harmonize import REFERENCE_LAYER, Scene, harmonize
 from painterly_engine.masks import loose_mask
+from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.presets import effective
 from painterly_engine.progress import Observer
@@ -75,9 +76,20 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "seed": request.parameters.seed,
         "device": str(shelf.device),
         "seconds": clock.finish(),
-        "notes": outcome.notes,
+        "notes": _notes(network),
     }
     return Harmonized(x, y, to_pixels(picture), metadata)
+
+
+def _notes(network: FeatureNetwork) -> list[str]:
+    """What the user should know of the network's limits."""
+    if REFERENCE_LAYER in network.layers:
+        return []
+    deepest = network.deepest(REFERENCE_LAYER)
+    return [
+        f"This network ends at {network.layers[-1]}: matching, content and the deep histogram use {deepest}, "
+        "style the layers there are."
+    ]
 
 
 class _PhaseClock(Observer):
@@ -157,7 +169,9 @@ def _at_own_size(request: HarmonizeRequest, scene: Scene, finished: Finished) ->
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     y, x = int(rows[0]), int(columns[0])
     box = (slice(y, int(rows[-1]) + 1), slice(x, int(columns[-1]) + 1))
-    change = _bring_up(finished.picture - scene.composite, size)[(slice(None), *box)].transpose(1, 2, 0)
+    # Where nothing was finished the picture is meaningless, and must not bleed into the edge when it is brought up.
+    small = (finished.picture - scene.composite) * (finished.weight > 0)
+    change = _bring_up(small, size)[:, box[0], box[1]].transpose(1, 2, 0)
     scale = white(painting)
     original = painting[box].astype(np.float32) / scale
     harmonized = composite[box].astype(np.float32) / scale + change

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from painterly_engine.cli.placement import paste
 from painterly_engine.cli.sheet import contact_sheet, stack
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Phase, Preview, Progress
-from painterly_protocol.request import HarmonizeRequest
+from painterly_protocol.request import HarmonizeRequest, Parameters
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
@@ -53,7 +54,7 @@ def _run_example(example: dict[str, Any], arguments: argparse.Namespace) -> Byte
         painting=to_pixels(painting),
         composite=to_pixels(pasted.composite),
         mask=to_pixels(pasted.mask),
-        parameters=harmonize.parameters(arguments, previews=True),
+        parameters=_parameters(example, arguments),
     )
     first_pass = _LastPreviewOf(Phase.PASS_ONE)
     result = harmonize.run_shown(request, inline=arguments.inline, listener=first_pass)
@@ -64,6 +65,12 @@ def _run_example(example: dict[str, Any], arguments: argparse.Namespace) -> Byte
     row = [("painting", painting), ("composite", pasted.composite), ("mask", pasted.mask)]
     row += [("first pass", first_pass.picture)] if first_pass.picture is not None else []
     return contact_sheet([*row, ("harmonized", harmonized)])
+
+
+def _parameters(example: dict[str, Any], arguments: argparse.Namespace) -> Parameters:
+    """The command's options; the example's own stylization where none is given."""
+    parameters = harmonize.parameters(arguments, previews=True)
+    return parameters if parameters.stylization else replace(parameters, stylization=example["stylization"])
 
 
 class _LastPreviewOf:

@@ -101,7 +101,7 @@ def run_shown(
 
 def apply(result: Result, painting: Bytes) -> Bytes:
     """The painting with the result's box in it."""
-    whole = painting.copy()
+    whole: Bytes = painting.copy()
     picture = to_array(result.picture)
     whole[result.y : result.y + picture.shape[0], result.x : result.x + picture.shape[1]] = picture
     return whole

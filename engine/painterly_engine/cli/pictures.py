@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 Bytes = NDArray[np.uint8]
+QUALITY = 95  # of formats that know it; the others ignore it
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,11 @@ def write(path: Path, picture: Picture) -> None:
         PainterlyError: UNREADABLE_FILE with the system's reason.
     """
     image = Image.fromarray(picture.pixels)
-    options = {"quality": 95} if path.suffix.lower() in {".jpg", ".jpeg", ".webp"} else {}
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as part:
             temporary = Path(part.name)
         try:
-            image.save(temporary, icc_profile=picture.profile, **options)
+            image.save(temporary, icc_profile=picture.profile, quality=QUALITY)
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         finally:

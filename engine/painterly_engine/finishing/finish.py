@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,22 @@ GUIDED_RADIUS = 2
 GUIDED_EPSILON = 0.1**2
 
 
+@dataclass(frozen=True)
+class Finished:
+    """
+    Attributes:
+        picture: (3, H, W), the object rebuilt, about 0 to 1; meaningless where the weight is 0.
+        weight: (H, W) in [0, 1], how much of it shows.
+    """
+
+    picture: Tensor
+    weight: Tensor
+
+    def over(self, painting: Tensor) -> Tensor:
+        """(3, H, W) in [0, 1]: laid over the painting, which shows untouched where the weight is 0."""
+        return (self.picture * self.weight + painting * (1 - self.weight)).clamp(0, 1)
+
+
 def finish(
     result: Tensor,
     painting: Tensor,
@@ -27,11 +44,11 @@ def finish(
     tight: Tensor,
     seed: int,
     report: Callable[[float], None] = lambda _fraction: None,
-) -> Tensor:
-    """Pass two's picture, finished (algorithm.md 1.4).
+) -> Finished:
+    """Pass two's picture, finished (algorithm.md 1.4); ``over(painting)`` is the published final picture.
 
     Its chrominance is smoothed along the composite's edges; then its surfaces are rebuilt from the painting's patches
-    and its own finest detail put back; all under the soft mask, the painting elsewhere.
+    and its own finest detail put back.
 
     Args:
         result: (3, H, W) RGB in [0, 1], pass two's picture as saved: blended with the painting, in steps of 1/255.
@@ -40,17 +57,13 @@ def finish(
         tight: (H, W) mask in [0, 1].
         seed: decides the random search for patches; on one device the same seed gives the same picture.
         report: called with the fraction done; may raise to stop.
-
-    Returns:
-        (3, H, W) in [0, 1]; the painting itself where the soft mask is 0.
     """
-    mask = soft_mask(tight)
+    weight = soft_mask(tight)
     smooth = smooth_chrominance(result, composite)
     generator = torch.Generator(device=result.device).manual_seed(seed)
-    base = synthesise(to_bytes(smooth), to_bytes(painting), mask > 0, generator, report) / 255
-    rebuilt = base + smooth - blur(smooth, DETAIL_SIGMA)
+    base = synthesise(to_bytes(smooth), to_bytes(painting), weight > 0, generator, report) / 255
     report(1.0)
-    return (rebuilt * mask + painting * (1 - mask)).clamp(0, 1)
+    return Finished(base + smooth - blur(smooth, DETAIL_SIGMA), weight)
 
 
 def soft_mask(tight: Tensor) -> Tensor:

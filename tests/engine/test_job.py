@@ -1,0 +1,182 @@
+"""From a request to its result, with a small random network: what is promised about sizes, pixels and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgpack
+import numpy as np
+import pytest
+import torch
+
+from painterly_engine.arrays import to_array, to_pixels
+from painterly_engine.job import Harmonized, run_request
+from painterly_engine.network.features import FeatureNetwork, random_network
+from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.progress import SILENT, Observer
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Phase
+from painterly_protocol.request import HarmonizeRequest, Parameters
+
+HEIGHT, WIDTH = 60, 80
+QUICK = Parameters(size=48, iterations=3)
+
+
+class OneNetwork(NetworkShelf):
+    """A shelf with a tiny random network on it, whatever is asked for."""
+
+    def get(self, weights: str) -> FeatureNetwork:
+        assert weights == "auto"
+        return random_network(seed=1, width=4)
+
+
+def scene(kind: str = "uint8", height: int = HEIGHT, width: int = WIDTH) -> dict[str, np.ndarray]:
+    """A painting of noise on a slope, a disc of another colour in it, and the disc's soft mask."""
+    white = 1.0 if kind == "float32" else float(np.iinfo(kind).max)
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    slope = np.stack([x / width, y / height, 0.5 + 0 * x], axis=2) * 0.8 + 0.1
+    painting = slope + 0.1 * rng.random((height, width, 3), dtype=np.float32)
+    radius = np.hypot(y - height / 2, x - width / 2)
+    mask = np.clip(height / 5 - radius, 0, 1)
+    composite = painting * (1 - mask[..., None]) + mask[..., None] * np.float32([0.9, 0.2, 0.1])
+    return {
+        "painting": (painting * white).astype(kind),
+        "composite": (composite * white).astype(kind),
+        "mask": (mask * 255).astype(np.uint8),
+    }
+
+
+def run(
+    pictures: Mapping[str, np.ndarray], parameters: Parameters = QUICK, observer: Observer = SILENT
+) -> tuple[Harmonized, np.ndarray]:
+    """The outcome, and the whole painting with the result in it."""
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=parameters)
+    outcome = run_request(request, OneNetwork("cpu"), observer)
+    whole = pictures["painting"].copy()
+    picture = to_array(outcome.picture)
+    whole[outcome.y : outcome.y + picture.shape[0], outcome.x : outcome.x + picture.shape[1]] = picture
+    return outcome, whole
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_only_the_neighbourhood_of_the_object_changes(kind: str) -> None:
+    pictures = scene(kind)
+    _, whole = run(pictures)
+    assert whole.dtype == pictures["painting"].dtype and whole.shape == pictures["painting"].shape
+    changed = (whole != pictures["painting"]).any(2)
+    inside = pictures["mask"] > 127
+    assert changed[inside].mean() > 0.95
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    far = np.hypot(y - HEIGHT / 2, x - WIDTH / 2) > HEIGHT / 5 + 17 * HEIGHT / 36
+    assert not changed[far].any()
+
+
+def test_a_given_loose_mask_bounds_the_change_bit_for_bit() -> None:
+    pictures = scene()
+    loose = np.zeros((HEIGHT, WIDTH), np.uint8)
+    loose[20:40, 30:45] = 255
+    outcome, whole = run({**pictures, "loose_mask": loose})
+    changed = (whole != pictures["painting"]).any(2)
+    assert changed.any() and not changed[loose == 0].any()
+    assert outcome.x >= 30 and outcome.y >= 20
+
+
+def test_the_box_is_as_small_as_the_change_allows() -> None:
+    outcome, _ = run(scene())
+    assert outcome.picture.width < WIDTH and outcome.picture.height < HEIGHT
+
+
+@pytest.mark.parametrize("size", [40, 80, 130])
+def test_any_working_size_gives_the_paintings_own_size(size: int) -> None:
+    """Smaller than the painting, its own size, larger."""
+    outcome, whole = run(scene(), Parameters(size=size, iterations=2))
+    assert outcome.metadata["working_size"] == [size, size * HEIGHT // WIDTH]
+    assert np.isfinite(whole).all()
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    first, second = run(scene())[1], run(scene())[1]
+    assert np.array_equal(first, second)
+
+
+def test_the_metadata_says_what_was_done_and_can_travel() -> None:
+    outcome, _ = run(scene(), Parameters(size=48, iterations=3, stylization="Cubism", seed=9))
+    about = outcome.metadata
+    assert msgpack.unpackb(msgpack.packb(about)) == about
+    assert about["stylization"]["value"] == 10.0 and "cubism" in about["stylization"]["reason"]  # type: ignore[index]
+    assert about["iterations"] == 3 and about["seed"] == 9
+    assert set(about["seconds"]) == {phase.value for phase in Phase}  # type: ignore[call-overload]
+
+
+def test_every_phase_is_reported_in_order_and_every_iteration_in_its_place() -> None:
+    class Recorder(Observer):
+        def __init__(self) -> None:
+            self.seen: list[tuple[Phase, float, int]] = []
+            self.pictures = 0
+
+        def report(self, phase: Phase, fraction: float, *, iteration: int = 0, **_: object) -> None:  # type: ignore[override]
+            self.seen.append((phase, fraction, iteration))
+
+        def picture(self, image: torch.Tensor) -> None:
+            assert image.shape == (3, 36, 48)
+            self.pictures += 1
+
+    recorder = Recorder()
+    run(scene(), observer=recorder)
+    phases = [phase for phase, _, _ in recorder.seen]
+    assert list(dict.fromkeys(phases)) == list(Phase)
+    assert phases == sorted(phases, key=list(Phase).index)
+    assert all(0 <= fraction <= 1 for _, fraction, _ in recorder.seen)
+    for phase in (Phase.PASS_ONE, Phase.PASS_TWO):
+        assert [i for p, _, i in recorder.seen if p is phase and i] == [1, 2, 3]
+    assert recorder.pictures >= 6
+
+
+def test_whatever_the_observer_raises_ends_the_work() -> None:
+    class Impatient(Observer):
+        def report(self, phase: Phase, *_: object, **__: object) -> None:  # type: ignore[override]
+            if phase is Phase.PASS_TWO:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(scene(), observer=Impatient())
+
+
+def test_an_empty_mask_is_refused_with_advice() -> None:
+    pictures = scene()
+    pictures["mask"][:] = 0
+    with pytest.raises(PainterlyError, match="mask is empty") as caught:
+        run(pictures)
+    assert caught.value.code is ErrorCode.EMPTY_MASK and caught.value.advice
+
+
+def test_an_object_too_thin_for_the_working_size_is_refused_with_advice() -> None:
+    """The published loose mask of a thin line is empty, and the object would vanish without a word."""
+    pictures = scene()
+    pictures["mask"][:] = 0
+    pictures["mask"][30:32, :] = 255
+    with pytest.raises(PainterlyError, match="too thin") as caught:
+        run(pictures, Parameters(size=80, iterations=1))
+    assert caught.value.code is ErrorCode.EMPTY_MASK
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    pictures = scene("float32")
+    pictures["composite"][5, 5, 1] = np.nan
+    with pytest.raises(PainterlyError, match="composite"):
+        run(pictures)
+
+
+def test_an_object_over_everything_and_one_at_the_border_are_harmonized() -> None:
+    pictures = scene()
+    pictures["mask"][:] = 255
+    assert (run(pictures)[1] != pictures["painting"]).mean() > 0.5
+    pictures["mask"][:, 30:] = 0
+    assert run(pictures)[0].x == 0
+
+
+def test_a_grey_painting_is_harmonized() -> None:
+    pictures = scene()
+    pictures["painting"][:] = pictures["painting"].mean(2, keepdims=True).astype(np.uint8)
+    assert np.isfinite(run(pictures)[1]).all()
