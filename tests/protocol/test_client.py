@@ -19,7 +19,7 @@ from zmq.utils.monitor import recv_monitor_message
 from painterly_protocol import client as client_module
 from painterly_protocol import keys, paths, runtime, wire
 from painterly_protocol.client import connect
-from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.errors import ErrorCode
 from painterly_protocol.listener import Listener, Transport, choose_transport
 from painterly_protocol.messages import (
     PROTOCOL_VERSION,
@@ -34,9 +34,11 @@ from painterly_protocol.messages import (
     Result,
     Status,
     StatusQuery,
+    Welcome,
 )
 from painterly_protocol.runtime import RuntimeInfo
 from support import jobs
+from support.failing import caught, hear
 from support.fake_engine import FakeEngine, Step, wait_until
 
 TRANSPORTS = [Transport.TCP] if sys.platform == "win32" else list(Transport)
@@ -46,10 +48,6 @@ TRANSPORTS = [Transport.TCP] if sys.platform == "win32" else list(Transport)
 def transport(request: pytest.FixtureRequest) -> Transport:
     value: Transport = request.param
     return value
-
-
-def caught(code: ErrorCode) -> pytest.RaisesContext[PainterlyError]:
-    return pytest.raises(PainterlyError, check=lambda error: error.code is code and bool(error.sentence))
 
 
 # ---------------------------------------------------------------- the conversation
@@ -117,7 +115,7 @@ def test_cancel_and_status_while_a_job_waits(tmp_path: Path, transport: Transpor
         assert (status.state, status.running) == (EngineState.BUSY, job_id)
         client.cancel(job_id)
         messages: list[EngineMessage] = []
-        wait_until(lambda: messages.extend(client.events(0.1)) or any(isinstance(m, Failure) for m in messages))
+        wait_until(lambda: any(isinstance(m, Failure) for m in hear(client, messages)))
         assert engine.wait_for("cancel")["job_id"] == job_id
     # What came while the status was awaited has not been lost.
     assert isinstance(messages[0], Progress)
@@ -238,14 +236,12 @@ def test_an_engine_that_falls_silent_is_asked_and_then_given_up(
     try:
         with _greeted_by(listener) as client:
             monkeypatch.setattr(client_module, "SILENT_S", 1e9)
-            asked: list[object] = []
-            wait_until(
-                lambda: (
-                    client.events(0.01)
-                    or asked.extend(wire.decode(frames) for _, frames in listener.receive())
-                    or StatusQuery() in asked
-                )
-            )
+
+            def asked() -> bool:
+                assert client.events(0.01) == []
+                return StatusQuery() in [wire.decode(frames) for _, frames in listener.receive()]
+
+            wait_until(asked)
             monkeypatch.setattr(client_module, "SILENT_S", 0.05)
             with caught(ErrorCode.ENGINE_GONE):
                 wait_until(lambda: client.events(0.01))
@@ -258,7 +254,7 @@ def _greeted_by(listener: Listener) -> client_module.EngineClient:
         wait_until(lambda: listener.socket.poll(10))
         for identity, frames in listener.receive():
             assert isinstance(wire.decode(frames), Hello)
-            listener.send(identity, client_module.Welcome("mute", os.getpid()))
+            listener.send(identity, Welcome("mute", os.getpid()))
 
     thread = threading.Thread(target=greet)
     thread.start()

@@ -38,7 +38,7 @@ from support import jobs
 
 # ---------------------------------------------------------------- strategies
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 integers = st.integers(-(2**63), 2**63 - 1)
 numbers = st.floats(allow_nan=False)
 plain = st.recursive(

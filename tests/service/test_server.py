@@ -14,7 +14,7 @@ import pytest
 
 from painterly_protocol import runtime, wire
 from painterly_protocol.client import EngineClient, connect
-from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.errors import ErrorCode
 from painterly_protocol.listener import Transport
 from painterly_protocol.messages import (
     EngineMessage,
@@ -27,6 +27,7 @@ from painterly_protocol.messages import (
     Welcome,
 )
 from support import jobs
+from support.failing import caught, hear
 from support.fake_engine import wait_until
 from support.real_engine import RealEngine, is_alive, outcome, outcomes, worker_pid
 from support.scripted_runner import STILLBORN_FACTORY
@@ -45,10 +46,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
 def client(engine: RealEngine) -> Iterator[EngineClient]:
     with engine.connect() as connected:
         yield connected
-
-
-def caught(code: ErrorCode) -> pytest.RaisesContext[PainterlyError]:
-    return pytest.raises(PainterlyError, check=lambda error: error.code is code and bool(error.sentence))
 
 
 def harmonized(result: EngineMessage) -> bool:
@@ -183,16 +180,18 @@ def test_positions_in_the_queue_are_told_and_told_again(tmp_path: Path, client: 
     positions: dict[str, list[int]] = {job_id: [] for job_id in submitted}
     results: list[str] = []
 
-    def listen() -> None:
+    def listen() -> bool:
+        """Whether all is known about the queue."""
         for message in client.events(0.1):
             if isinstance(message, Queued):
                 positions[message.job_id].append(message.position)
             if isinstance(message, Result):
                 results.append(message.job_id)
+        return bool(positions[submitted[2]])
 
-    wait_until(lambda: listen() or positions[submitted[2]])
+    wait_until(listen)
     hold.touch()
-    wait_until(lambda: listen() or len(results) == 3)
+    wait_until(lambda: listen() and len(results) == 3)
     assert results == submitted
     distinct = [list(dict.fromkeys(positions[job_id])) for job_id in submitted]
     # The third may have been queued before or after the first began to run.
@@ -311,6 +310,7 @@ _CLIENT = """
 import sys, pathlib
 from painterly_protocol.client import connect
 from support import jobs
+from support.failing import caught, hear
 with connect(pathlib.Path(sys.argv[1]), timeout_s=30) as client:
     client.run(jobs.request(sys.argv[2]))
 """
@@ -358,7 +358,7 @@ def test_a_killed_clients_waiting_job_never_runs(tmp_path: Path, engine: RealEng
 def test_nonsense_is_refused_and_the_engine_serves_on(client: EngineClient, frames: list[bytes]) -> None:
     client._line._socket.send_multipart(frames)
     messages: list[EngineMessage] = []
-    wait_until(lambda: messages.extend(client.events(0.1)) or messages)
+    wait_until(lambda: hear(client, messages))
     assert isinstance(messages[0], Failure)
     assert (messages[0].job_id, messages[0].code) == ("", ErrorCode.BAD_REQUEST.value)
     assert harmonized(client.run(jobs.request()))

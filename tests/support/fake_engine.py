@@ -115,8 +115,8 @@ class _Engine:
             self.listener.disconnections()
             for client, frames in self.listener.receive():
                 self.receive(client, frames)
-            for job in list(self.jobs.values()):
-                self.play(job)
+                self.play_all()  # before the next message: a quick Cancel must not overtake the first steps
+            self.play_all()
 
     def receive(self, client: bytes, frames: Sequence[wire.Buffer]) -> None:
         try:
@@ -163,6 +163,10 @@ class _Engine:
             return
         del self.jobs[message.job_id]
         self.listener.send(client, Failure(message.job_id, "cancelled", "The job was cancelled."))
+
+    def play_all(self) -> None:
+        for job in list(self.jobs.values()):
+            self.play(job)
 
     def play(self, job: _Job) -> None:
         """Take the job's steps until one has to wait or ends it."""
