@@ -82,7 +82,13 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     presets.add("published", 1, "Published", "As in the paper: slow without a graphics card")
     procedure.add_choice_argument("preset", "_Preset", "How much work is spent", presets, "draft", SAVED)
     procedure.add_int_argument(
-        "size", "Si_ze", "Working size, the longest side in pixels; 0 leaves it to the preset", 0, 16384, 0, SAVED
+        "size",
+        "Working si_ze",
+        "Working size, the longest side in pixels; 0 leaves it to the preset",
+        0,
+        16384,
+        0,
+        SAVED,
     )
     procedure.add_int_argument(
         "iterations", "_Iterations", "Iterations of each pass; 0 leaves them to the preset", 0, 100000, 0, SAVED

@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
+from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
 
 from painterly_plugin import wording  # noqa: E402
 from painterly_plugin.gimp_preview import pixbuf_of  # noqa: E402
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TICK_MS = 33
 PREVIEW_SIZE = (420, 340)
 ASKED = ("preset", "size", "iterations", "stylization", "weights", "seed", "hide-object")
+# Numbers whose 0 leaves the choice to the engine: what it is called, and by how much + and − go on from there.
+NOTHING_ASKED = {"size": ("as preset", 32), "iterations": ("as preset", 10), "stylization": ("automatic", 0.5)}
 
 
 def ask_and_work(procedure: Gimp.Procedure, bench: Bench) -> Gimp.Layer | None:
@@ -82,16 +84,18 @@ class Window:
         self._picture.set_size_request(*PREVIEW_SIZE)
         frame = Gtk.Frame()
         frame.add(self._picture)
+        for name, (text, step) in NOTHING_ASKED.items():
+            spin = self._dialog.get_widget(name, GObject.TYPE_NONE).get_spin_button()
+            spin.set_increments(step, 10 * step)
+            _show_zero_as(spin, text)
         self._settings = self._dialog.fill_box("settings", list(ASKED))
-        columns = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+        columns = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=18)
         columns.pack_start(frame, True, True, 0)
         columns.pack_start(self._settings, False, False, 0)
         self._bar = Gtk.ProgressBar(show_text=True, text="Ready")
-        self._time_left = Gtk.Label(label="", xalign=1.0)
         rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         rows.pack_start(columns, True, True, 0)
         rows.pack_start(self._bar, False, False, 0)
-        rows.pack_start(self._time_left, False, False, 0)
         self._dialog.get_content_area().pack_start(rows, True, True, 0)
         rows.show_all()
 
@@ -101,7 +105,7 @@ class Window:
     def _begin(self) -> None:
         self._job = self._bench.begin(previews=True)
         self._set_busy(True)
-        self._say("Starting the engine", "")
+        self._say("Starting the engine")
         GLib.timeout_add(TICK_MS, self._tick, self._job)
 
     def _stop(self) -> None:
@@ -111,7 +115,7 @@ class Window:
         self._job = None
         self._set_busy(False)
         self._bar.set_fraction(0.0)
-        self._say("Stopped. OK starts again, Cancel closes.", "")
+        self._say("Stopped. OK starts again, Cancel closes.")
 
     def _set_busy(self, busy: bool) -> None:
         self._settings.set_sensitive(not busy)
@@ -133,12 +137,28 @@ class Window:
         elif isinstance(news, Preview):
             self.show_picture(news.picture)
         elif isinstance(news, Queued):
-            self._say(wording.queue_text(news.position), "")
+            self._say(wording.queue_text(news.position))
         elif isinstance(news, Progress):
             self._bar.set_fraction(news.fraction)
-            text = wording.progress_text(news.phase, news.iteration, news.iterations)
-            self._say(text, wording.time_left(news.seconds_left))
+            phase = wording.progress_text(news.phase, news.iteration, news.iterations)
+            self._say(phase, wording.time_left(news.seconds_left))
 
-    def _say(self, text: str, time_left: str) -> None:
-        self._bar.set_text(text)
-        self._time_left.set_text(time_left)
+    def _say(self, *parts: str) -> None:
+        self._bar.set_text(" · ".join(part for part in parts if part))
+
+
+def _show_zero_as(spin: Gtk.SpinButton, text: str) -> None:
+    """Let a number that leaves the choice to the engine say so."""
+
+    def show(spin: Gtk.SpinButton) -> bool:
+        if spin.get_value() != 0:
+            return False
+        if spin.get_text() != text:
+            spin.set_text(text)
+        return True
+
+    spin.set_width_chars(len(text))
+    # Typed letters count as 0, so the text can be read back by GTK itself.
+    spin.set_numeric(False)
+    spin.connect("output", show)
+    spin.update()

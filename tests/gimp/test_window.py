@@ -1,0 +1,153 @@
+"""The plug-in as a painter meets it: menu, dialog, progress, cancel, result, undo. The engine waits on files, never on
+the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from support.fake_engine import FakeEngine, wait_until
+from support.gimp_house import GimpHouse, Profile
+from support.gimp_window import GimpWindow
+
+IMAGE_WINDOW = r"layers.*GIMP"
+DIALOG = "^Painterly Harmonize$"
+
+SCENE = """
+image = new_image(240, 160)
+add_layer(image, "painting", (240, 160), flat((240, 160), (90, 120, 160, 255)))
+cup = add_layer(image, "cup", (80, 60), flat((80, 60), (200, 60, 20, 255)), (30, 40))
+image.clean_all()
+show(image)
+image.set_selected_layers([cup])
+result = stack(image)
+"""
+
+
+class Atelier:
+    """A windowed GIMP with an object over a painting, and a fake engine that holds each job until it is let go."""
+
+    def __init__(self, profile: Profile, engine: FakeEngine, window: GimpWindow, hold: Path) -> None:
+        self.profile, self.engine, self.window, self.hold = profile, engine, window, hold
+        self.stack = window.call(SCENE)
+        window.wait_for_window(IMAGE_WINDOW)
+
+    def open_dialog(self) -> None:
+        """By the keyboard: our entry is the last of the Filters menu."""
+        self.window.focus(IMAGE_WINDOW)
+        self.window.keys("alt+r")
+        self.window.screenshot("window-menu")
+        self.window.keys("Up", "Return")
+        self.window.wait_for_window(DIALOG)
+        self.window.focus(DIALOG)
+
+    def accept(self) -> None:
+        """Press OK and wait until the engine has the job."""
+        jobs = len(self.engine.messages("submit"))
+        self.window.keys("alt+o")
+        self.wait_for_messages("submit", jobs + 1)
+
+    def wait_for_messages(self, kind: str, count: int) -> None:
+        wait_until(lambda: len(self.engine.messages(kind)) >= count)
+
+    def wait_for_layers(self, count: int) -> None:
+        self.window.wait_for(f"result = len(image.get_layers()) == {count}")
+
+    def is_untouched(self) -> bool:
+        state: dict[str, Any] = self.window.call("result = {'stack': stack(image), 'dirty': image.is_dirty()}")
+        return state == {"stack": self.stack, "dirty": False}
+
+
+@pytest.fixture
+def atelier(gimp_house: GimpHouse) -> Iterator[Atelier]:
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile:
+        hold = profile.folder / "hold"
+        steps = [
+            {"do": "progress", "fraction": 0.4, "iteration": 20, "iterations": 50, "seconds_left": 70},
+            {"do": "preview", "rgb": [10, 250, 20], "width": 24, "height": 16},
+            {"do": "wait", "file": str(hold)},
+            {"do": "result", "how": "invert"},
+        ]
+        with FakeEngine(profile.folder, steps) as engine, profile.window() as window:
+            yield Atelier(profile, engine, window, hold)
+
+
+def preview_is_shown(picture: Path) -> bool:
+    """Whether a good part of the screen has the fake preview's colour."""
+    with Image.open(picture) as screen:
+        small = screen.convert("RGB").resize((128, 86))
+    colours = small.getcolors(small.width * small.height) or []
+    return sum(count for count, colour in colours if colour == (10, 250, 20)) > 300
+
+
+def test_from_menu_to_undo(atelier: Atelier) -> None:
+    window = atelier.window
+    atelier.open_dialog()
+    window.screenshot("window-dialog")
+    atelier.accept()
+    wait_until(lambda: preview_is_shown(window.screenshot("window-progress")))
+    assert atelier.is_untouched(), "something changed before the result was there"
+
+    atelier.hold.touch()
+    atelier.wait_for_layers(3)
+    window.wait_for_no_window(DIALOG)
+    window.screenshot("window-result")
+    after = window.call("result = stack(image)")
+    assert [layer["name"] for layer in after] == ["Harmonized: cup", "cup", "painting"]
+    assert (after[0]["offsets"], after[0]["size"]) == ([30, 40], [80, 60])
+    assert [layer["visible"] for layer in after] == [True, False, True]
+    inverted = window.call("result = pixels(image.get_layers()[0])")
+    assert inverted == bytes((55, 195, 235, 255)) * (80 * 60)
+
+    window.focus(IMAGE_WINDOW)
+    window.keys("ctrl+z")
+    atelier.wait_for_layers(2)
+    window.screenshot("window-undone")
+    assert atelier.is_untouched(), "one undo did not bring everything back"
+
+    window.keys("ctrl+y")
+    atelier.wait_for_layers(3)
+    window.keys("ctrl+z")
+    atelier.wait_for_layers(2)
+    window.keys("ctrl+f")  # Repeat: no dialog, the last values
+    atelier.wait_for_layers(3)
+    jobs = [{**job["parameters"], "previews": None} for job in atelier.engine.messages("submit")]
+    assert len(jobs) == 2
+    assert jobs[0] == jobs[1]
+
+
+def test_cancel_stops_the_job_and_leaves_no_trace(atelier: Atelier) -> None:
+    window = atelier.window
+    atelier.open_dialog()
+    atelier.accept()
+    wait_until(lambda: preview_is_shown(window.screenshot("window-cancel")))
+    window.keys("alt+c")
+    cancelled = atelier.engine.wait_for("cancel")
+    assert cancelled["job_id"] == atelier.engine.messages("submit")[0]["job_id"]
+    assert atelier.is_untouched()
+
+    # The dialog has stayed: OK starts another job, closing the window stops that too.
+    atelier.accept()
+    window.keys("Escape")
+    atelier.wait_for_messages("cancel", 2)
+    window.wait_for_no_window(DIALOG)
+    atelier.hold.touch()
+    assert atelier.is_untouched()
+
+
+def test_an_object_deleted_meanwhile_ends_in_a_sentence(atelier: Atelier) -> None:
+    window = atelier.window
+    atelier.open_dialog()
+    atelier.accept()
+    window.call("image.remove_layer(cup)")
+    atelier.hold.touch()
+    window.wait_for_no_window(DIALOG)
+    wait_until(lambda: "was deleted while its result was being painted" in window.log())
+    assert window.call("result = [layer.get_name() for layer in image.get_layers()]") == ["painting"]
+    assert "Traceback" not in window.log()
