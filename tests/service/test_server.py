@@ -295,6 +295,21 @@ def test_a_worker_deaf_to_cancel_is_killed_and_replaced(tmp_path: Path) -> None:
         assert harmonized(client.run(jobs.request()))
 
 
+@pytest.mark.parametrize("number", [None, signal.SIGSTOP])
+def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path, number: signal.Signals | None) -> None:
+    with RealEngine(tmp_path, "--stall", "1") as engine, engine.connect() as client:
+        ran, act = tmp_path / "ran", "hold" if number else "deaf"
+        job_id = client.submit(jobs.request(f"note:{ran} {act}:{tmp_path / 'never'}"))
+        wait_until(lambda: lines(ran))
+        if number:
+            os.kill(int(lines(ran)[0]), number)
+        ended = outcome(client, job_id)
+        assert isinstance(ended, Failure)
+        assert ended.code == ErrorCode.WORKER_DIED.value
+        wait_until(lambda: not is_alive(int(lines(ran)[0])))
+        assert harmonized(client.run(jobs.request()))
+
+
 def test_a_worker_that_cannot_start_is_an_error_for_each_job_and_no_loop(tmp_path: Path) -> None:
     with RealEngine(tmp_path, runner=STILLBORN_FACTORY) as engine, engine.connect() as client:
         for _ in range(2):

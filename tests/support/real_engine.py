@@ -41,7 +41,9 @@ class RealEngine:
         self.process: subprocess.Popen[bytes] = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self.command, env=self.environment, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            self.command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def __enter__(self) -> RealEngine:
         wait_until(self.answers)

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runner", default=DEFAULT_FACTORY, help=argparse.SUPPRESS)
     parser.add_argument("--capacity", type=int, default=default.capacity, help=argparse.SUPPRESS)
     parser.add_argument("--cancel-grace", type=float, default=default.cancel_grace_s, help=argparse.SUPPRESS)
+    parser.add_argument("--stall", type=float, default=default.stall_s, help=argparse.SUPPRESS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
         log_to_file(LOG_FILE)
         _sweep(folder)
         transport = Transport(arguments.endpoint) if arguments.endpoint else None
-        settings = Settings(arguments.capacity, arguments.cancel_grace, arguments.idle_exit, arguments.runner)
+        settings = Settings(
+            capacity=arguments.capacity,
+            cancel_grace_s=arguments.cancel_grace,
+            stall_s=arguments.stall,
+            idle_exit_s=arguments.idle_exit,
+            runner=arguments.runner,
+        )
         _serve(Server(Listener(folder, __version__, transport), settings))
     except PainterlyError as error:
         _log.error("%s", error)
@@ -70,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(server: Server) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
+    print(f"The engine is starting; its log is {paths.log_dir() / LOG_FILE}. Ctrl+C stops it.", flush=True)
     try:
         server.serve()
     except PainterlyError:

@@ -42,11 +42,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """``capacity``: jobs that may wait; ``cancel_grace_s``: how long a worker may go on after a cancel before it is
-    killed; ``idle_exit_s``: end after so long without a job or a message (None: never); ``runner``: see ``runner``."""
+    """What can be chosen when the engine starts.
+
+    Attributes:
+        capacity: jobs that may wait.
+        cancel_grace_s: how long a worker may go on after a cancel before it is killed.
+        stall_s: how long a worker may say nothing about its job before it counts as hung and is killed.
+        idle_exit_s: end after so long without a job or a message; None: never.
+        runner: what the worker runs, see ``runner``.
+    """
 
     capacity: int = 16
     cancel_grace_s: float = 10.0
+    stall_s: float = 1800.0
     idle_exit_s: float | None = None
     runner: str = DEFAULT_FACTORY
 
@@ -63,7 +71,7 @@ class Server:
         self._outcomes = Outcomes()
         self._stopping = False
         self._failed = False  # the last worker did not live to say Hello
-        self._kill_at: float | None = None
+        self._kill_at: float | None = None  # when the running job's worker has been deaf or mute for too long
         self._probe_at = 0.0
         self._started = self._active = time.monotonic()
         self._last_job: Mapping[str, object] = {}
@@ -94,7 +102,7 @@ class Server:
             self._receive(client, frames)
         self._hear_worker()
         self._mourn_worker()
-        self._enforce_cancel()
+        self._kill_overdue_worker()
         self._probe_clients()
         self._run_next()
 
@@ -233,6 +241,7 @@ class Server:
         _log.info("job %s runs", job.job_id)
         for waiting in self._queue.waiting:
             self._tell_where_it_is(waiting)
+        self._kill_at = time.monotonic() + self._settings.stall_s
         try:
             self._supervisor.assign(job.submit)
         except PainterlyError as error:
@@ -293,6 +302,8 @@ class Server:
             return
         if isinstance(message, Progress):
             job.progress = message
+        if not job.cancelled:
+            self._kill_at = time.monotonic() + self._settings.stall_s
         if not job.cancelled and not self._listener.send(job.client, message):
             _log.info("the client of job %s is gone", job.job_id)
             self._abandon(job)
@@ -333,11 +344,11 @@ class Server:
             self._end(job, _failure(job.job_id, error))
         self._start_worker()
 
-    def _enforce_cancel(self) -> None:
+    def _kill_overdue_worker(self) -> None:
         if self._kill_at is not None and time.monotonic() > self._kill_at:
-            _log.warning("the worker %s ignores a cancel and is killed", self._supervisor.pid)
+            _log.warning("worker %s has ignored a cancel or hangs, and is killed", self._supervisor.pid)
             self._supervisor.kill()
-            self._lose_worker("killed")
+            self._lose_worker("it had stopped computing")
 
 
 def _failure(job_id: str, error: PainterlyError) -> Failure:
