@@ -74,7 +74,9 @@ def test_the_window_obeys_keys_and_calls(gimp_house: GimpHouse) -> None:
     with gimp_house.profile(plugin=False) as profile, profile.window() as window:
         window.call("image = new_image(64, 48); layer = add_layer(image, 'paper', (64, 48)); show(image)")
         window.focus("1 layer")
-        window.keys("ctrl+shift+n", "Return")  # a new layer, with the dialog's own defaults
+        window.keys("ctrl+shift+n")
+        window.focus("New Layer")
+        window.keys("Return")
         assert window.wait_for("result = len(image.get_layers()) if len(image.get_layers()) > 1 else 0") == 2
         window.focus("2 layers")
         window.keys("ctrl+z")

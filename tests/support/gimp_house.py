@@ -168,7 +168,8 @@ class Profile:
             _put_way_out(self.house.root, ENGINE_PYTHON)
         installed = install.plugin_config(engine_command(), version="test")
         installed |= {"runtime_dir": str(self.runtime_dir), "log_dir": str(self.log_dir), **config}
-        install.install_plugin(self.plug_ins, installed, install.ensure_vendor(ENGINE_PYTHON, (3, 13)))
+        version = install.gimp_python(install.Machine(root=self.house.root))
+        install.install_plugin(self.plug_ins, installed, install.ensure_vendor(ENGINE_PYTHON, version))
 
     def variables(self) -> dict[str, str]:
         """The whole environment of a process in this profile."""
