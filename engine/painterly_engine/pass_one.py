@@ -47,7 +47,7 @@ def run_pass_one(
     Returns:
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
-    scale = network.layout.pixel_scale
+    network, scale = network.amplified(), network.layout.pixel_scale
     start = composite * scale
     stations = _stations(start, painting * scale, loose, network, observer)
     injected = InjectedGradients(network, stations)
@@ -73,7 +73,6 @@ def _stations(
     layers = {*styled, content}
     kept, imitated = network(composite, layers), network(painting, layers)
     masks = layer_masks(loose, network, layers)
-    gain = network.layout.activation_gain
 
     modules: dict[str, list[Module]] = {layer: [] for layer in layers}
     for index, layer in enumerate(styled):
@@ -83,18 +82,17 @@ def _stations(
 
         field = match_patches(kept[layer], imitated[layer], report)
         matched = imitated[layer].flatten(1)[:, field.flatten()].view_as(kept[layer])
-        modules[layer].append(Module("style", _style_loss(matched, masks[layer], gain)))
-    modules[content].append(Module("content", _content_loss(kept[content], gain)))
+        modules[layer].append(Module("style", _style_loss(matched, masks[layer])))
+    modules[content].append(Module("content", _content_loss(kept[content])))
     return {layer: Station(masks[layer], modules[layer]) for layer in layers}
 
 
-def _style_loss(matched: Tensor, mask: Tensor, gain: float) -> Loss:
-    """Features times the gain: their products square it, the loss squares those."""
+def _style_loss(matched: Tensor, mask: Tensor) -> Loss:
     if not mask.any():
         return silent
-    return weighted(GramLoss(gram_matrix(matched, mask), mask), STYLE_WEIGHT * gain**4)
+    return weighted(GramLoss(gram_matrix(matched, mask), mask), STYLE_WEIGHT)
 
 
-def _content_loss(target: Tensor, gain: float) -> Loss:
+def _content_loss(target: Tensor) -> Loss:
     """Published unmasked, so that its value counts all of the picture; what it sends down is masked as all is."""
-    return weighted(ContentLoss(target, target.new_ones(())), CONTENT_WEIGHT * gain**2)
+    return weighted(ContentLoss(target, target.new_ones(())), CONTENT_WEIGHT)

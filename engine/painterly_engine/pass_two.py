@@ -55,7 +55,7 @@ def run_pass_two(
     Returns:
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
-    scale = network.layout.pixel_scale
+    network, scale = network.amplified(), network.layout.pixel_scale
     start = composite * scale
     injected = InjectedGradients(network, _stations(start, painting * scale, loose, ring, network, weights))
     counter = Iterations(observer, Phase.PASS_TWO, iterations, scale)

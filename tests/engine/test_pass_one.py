@@ -97,17 +97,6 @@ def test_value_and_gradient_by_the_formulas(
     torch.testing.assert_close(float(value), style_value + 5 * float((difference**2).mean()))
 
 
-def test_the_gain_scales_features_as_a_louder_network_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network whose last convolution is 30 times as strong, without gain, gives what a gain of 30 does."""
-    s = scene(HEIGHT, WIDTH)
-    quiet = short_network("relu3_1", replace(CAFFE, activation_gain=30.0))
-    loud = short_network("relu3_1", CAFFE)
-    loud.get_buffer("relu3_1_weight").mul_(30)
-    x = torch.rand(3 * HEIGHT * WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
-    found, expected = evaluation(monkeypatch, s, quiet)(x), evaluation(monkeypatch, s, loud)(x)
-    torch.testing.assert_close(found, expected)
-
-
 def short_network(last: str, layout: Layout = CAFFE) -> FeatureNetwork:
     """A network that stops early."""
     full = random_network(width=2, layout=layout).double()

@@ -113,6 +113,7 @@ def expected_gradient(s: Scene, network: FeatureNetwork, balance: Balance, x: Te
 @pytest.mark.parametrize("layout", [CAFFE, TORCHVISION, GATYS], ids=lambda layout: layout.name)
 @pytest.mark.parametrize("blocks", [VGG16_BLOCKS, VGG19_BLOCKS], ids=["vgg16", "vgg19"])
 def test_the_gradient_by_the_formulas(monkeypatch: pytest.MonkeyPatch, layout: Layout, blocks: tuple[int, ...]) -> None:
+    layout = replace(layout, activation_gain=1.0)
     s, network = scene(HEIGHT, WIDTH), random_network(width=2, layout=layout, blocks=blocks).double()
     x = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
     _, gradient = evaluation(monkeypatch, s, network, BOTH)(x.flatten())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +21,8 @@ class Layout:
         padding: "zeros" or "reflect" around every 3×3 convolution.
         ceil_pool: whether 2×2 pooling keeps the odd last row and column (Caffe) or drops it (torchvision).
         colour: per-channel affine map of the pixel values into the network: ``(pixels[order] - mean) / scale``.
-        activation_gain: what features are multiplied by in the losses of pass 1, whose published weights assume the
-            loud activations of Caffe's VGG; without it smoothness would win over style by orders of magnitude.
+        activation_gain: what the passes multiply all features by (``FeatureNetwork.amplified``). The published weights
+            of smoothness against style assume the loud activations of Caffe's VGG; a quiet network would only blur.
     """
 
     name: str
@@ -113,6 +113,20 @@ class FeatureNetwork(nn.Module):
                 found[step] = x.squeeze(0)
                 x = found[step][None]  # the chain runs on through what it hands out: gradients can stop and start here
         return found
+
+    def amplified(self) -> FeatureNetwork:
+        """The network whose features are ``layout.activation_gain`` times as large.
+
+        Relu and max-pooling let a positive factor through, so it is enough to scale the first filters and all biases.
+        """
+        gain, first = self.layout.activation_gain, self.layers[0]
+        convolutions = {
+            layer: (self.get_buffer(f"{layer}_weight"), self.get_buffer(f"{layer}_bias") * gain)
+            for layer in self.layers
+        }
+        convolutions[first] = (convolutions[first][0] * gain, convolutions[first][1])
+        layout = replace(self.layout, activation_gain=1.0)
+        return FeatureNetwork(convolutions, self.steps, layout, self.name, self.sha256).to(self.get_buffer("mean"))
 
     def available(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Those of the wanted layers that this network has, in the order asked for."""
