@@ -72,7 +72,7 @@ def atelier(gimp_house: GimpHouse) -> Iterator[Atelier]:
             {"do": "progress", "fraction": 0.4, "iteration": 20, "iterations": 50, "seconds_left": 70},
             {"do": "preview", "rgb": [10, 250, 20], "width": 24, "height": 16},
             {"do": "wait", "file": str(hold)},
-            {"do": "result", "how": "invert"},
+            {"do": "result", "how": "invert", "metadata": {"warnings": ["The network was never trained."]}},
         ]
         with FakeEngine(profile.folder, steps) as engine, profile.window() as window:
             yield Atelier(profile, engine, window, hold)
@@ -104,6 +104,7 @@ def test_from_menu_to_undo(atelier: Atelier) -> None:
     assert [layer["visible"] for layer in after] == [True, False, True]
     inverted = window.call("result = pixels(image.get_layers()[0])")
     assert inverted == bytes((55, 195, 235, 255)) * (80 * 60)
+    assert "The network was never trained." in window.log()
 
     window.focus(IMAGE_WINDOW)
     window.keys("ctrl+z")

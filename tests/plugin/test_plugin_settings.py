@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from painterly_plugin.settings import layer_note, parameters_from
+from painterly_plugin.settings import layer_note, parameters_from, warnings_in
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import Parameters
 
@@ -55,3 +55,8 @@ def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
     assert note["plug-in"] == "0.1.0"
     assert "previews" not in note["parameters"]
     assert "someone" not in json.dumps(note)
+
+
+def test_warnings_are_handed_on() -> None:
+    assert warnings_in({"warnings": ["Beware.", "Also."]}) == ["Beware.", "Also."]
+    assert warnings_in({}) == warnings_in({"warnings": "?"}) == []

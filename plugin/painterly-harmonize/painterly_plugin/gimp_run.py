@@ -59,7 +59,10 @@ class Bench:
         """Insert the result of ``job``."""
         note = settings.layer_note(job.parameters, result.metadata, self.config.version)
         hide = self.arguments.get_property("hide-object")
-        return insert_result(self.image, self.choice, job.subject, result, note, hide)
+        layer = insert_result(self.image, self.choice, job.subject, result, note, hide)
+        for warning in settings.warnings_in(result.metadata):
+            Gimp.message(warning)
+        return layer
 
     def _connect(self, on_wait: Callable[[float], None]) -> EngineClient:
         command, folder = self.config.engine_command, self.config.runtime_dir

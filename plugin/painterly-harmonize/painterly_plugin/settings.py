@@ -41,5 +41,11 @@ def layer_note(parameters: Parameters, metadata: Mapping[str, object], version: 
     return json.dumps(note, ensure_ascii=False, sort_keys=True, default=str).encode()
 
 
+def warnings_in(metadata: Mapping[str, object]) -> list[str]:
+    """What the engine wants the user to know about a result, such as that its network was never trained."""
+    warnings = metadata.get("warnings")
+    return [str(warning) for warning in warnings] if isinstance(warnings, list | tuple) else []
+
+
 def _int(value: object) -> int:
     return int(str(value))

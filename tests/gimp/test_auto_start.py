@@ -1,0 +1,162 @@
+"""The whole way, nothing faked: GIMP starts the engine that install.py configured, which harmonizes a real picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from painterly_protocol.client import connect
+from painterly_protocol.messages import Result
+from painterly_protocol.pixels import Pixels, SampleType
+from painterly_protocol.request import HarmonizeRequest, Parameters
+from support.gimp_cases import HARMONIZE, Outcome
+from support.gimp_house import GimpHouse, Profile
+from support.gimp_window import PATIENCE
+
+SIZE = 96
+ITERATIONS = 3
+SCENE = """
+image = new_image(width, height)
+add_layer(image, "painting", (width, height), painting)
+group = Gimp.GroupLayer.new(image, "guests"); image.insert_layer(group, None, 0)
+layers = [add_layer(image, "guest", (width, height), composite, parent=group)]
+select(image, mask)
+options = {"size": 96, "iterations": 3, "weights": weights, "seed": 5}
+"""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A published pair, scaled down: RGBA and coverage bytes."""
+
+    width: int
+    height: int
+    painting: bytes
+    composite: bytes
+    mask: bytes
+
+    def request(self, weights: str) -> HarmonizeRequest:
+        """The job that the plug-in should make of them."""
+
+        def pixels(data: bytes, channels: int) -> Pixels:
+            return Pixels(self.height, self.width, channels, SampleType.UINT8, data)
+
+        return HarmonizeRequest(
+            pixels(_rgb(self.painting), 3),
+            pixels(_rgb(self._pasted()), 3),
+            pixels(self.mask, 1),
+            parameters=Parameters(size=SIZE, iterations=ITERATIONS, weights=weights, seed=5),
+        )
+
+    def _pasted(self) -> bytes:
+        size = (self.width, self.height)
+        whole = Image.frombytes("RGBA", size, self.painting)
+        whole.paste(Image.frombytes("RGBA", size, self.composite), mask=Image.frombytes("L", size, self.mask))
+        return whole.tobytes()
+
+
+def _rgb(rgba: bytes) -> bytes:
+    return b"".join(rgba[i : i + 3] for i in range(0, len(rgba), 4))
+
+
+@pytest.fixture(scope="module")
+def pictures(shared: Path) -> Pictures:
+    folder = shared / "pairs" / "5"
+    with Image.open(folder / "painting.jpg") as image:
+        size = (round(image.width * SIZE / image.height), SIZE)
+    painting, composite = (
+        Image.open(folder / f"{name}.jpg").convert("RGBA").resize(size).tobytes() for name in ("painting", "composite")
+    )
+    mask = Image.open(folder / "mask.jpg").convert("L").resize(size)
+    # Hard edges: how GIMP blends half-covered pixels is not the matter here.
+    return Pictures(*size, painting, composite, mask.point([0] * 128 + [255] * 128).tobytes())
+
+
+@pytest.fixture(scope="module")
+def weights(shared: Path) -> str:
+    return str(shared / "weights" / "vgg19_normalised_to_relu3_1.pth")
+
+
+@pytest.fixture(scope="module")
+def profile(gimp_house: GimpHouse) -> Iterator[Profile]:
+    if not gimp_house.reaches_engine:
+        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
+    with gimp_house.profile() as profile:
+        yield profile
+
+
+@pytest.fixture(scope="module")
+def done(profile: Profile, pictures: Pictures, weights: str) -> dict[str, Any]:
+    """The first call: no engine runs yet."""
+    assert not (profile.runtime_dir / "engine.json").exists()
+    values = {**vars(pictures), "weights": weights}
+    answer: dict[str, Any] = profile.run(SCENE + HARMONIZE, timeout=4 * PATIENCE, **values)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def by_hand(profile: Profile, done: dict[str, Any], pictures: Pictures, weights: str) -> Result:
+    """The same job, given to the engine that GIMP has left running."""
+    assert done["status"] == "success", done["message"]
+    with connect(profile.runtime_dir, timeout_s=60.0) as client:
+        return client.run(pictures.request(weights))
+
+
+def test_the_layer_holds_what_the_engine_painted(done: dict[str, Any], by_hand: Result, pictures: Pictures) -> None:
+    layer = done["layer"]
+    (x0, y0), (width, height) = layer["offsets"], layer["size"]
+    covered = [i for i, value in enumerate(pictures.mask) if value]
+    columns = [i % pictures.width for i in covered]
+    rows = [i // pictures.width for i in covered]
+    assert (x0, y0) == (min(columns), min(rows))
+    assert (width, height) == (max(columns) - x0 + 1, max(rows) - y0 + 1)
+    different = changed = 0
+    for y in range(height):
+        for x in range(width):
+            place = (y0 + y) * pictures.width + x0 + x
+            assert layer["coverage"][y * width + x] == pictures.mask[place]
+            mine = tuple(layer["rgba"][4 * (y * width + x) : 4 * (y * width + x) + 3])
+            different += mine != expected_at(by_hand, pictures, x0 + x, y0 + y)
+            changed += mine != tuple(pictures.composite[4 * place : 4 * place + 3]) and pictures.mask[place] > 0
+    assert different == 0
+    assert changed > len(covered) // 2, "the object looks as it did"
+
+
+def expected_at(result: Result, pictures: Pictures, x: int, y: int) -> tuple[int, ...]:
+    """The engine's pixel, or the painting's where its result does not reach."""
+    picture = result.picture
+    if 0 <= x - result.x < picture.width and 0 <= y - result.y < picture.height:
+        start = 3 * ((y - result.y) * picture.width + x - result.x)
+        return tuple(bytes(picture.data)[start : start + 3])
+    start = 4 * (y * pictures.width + x)
+    return tuple(pictures.painting[start : start + 3])
+
+
+def test_nothing_else_changed(done: dict[str, Any]) -> None:
+    Outcome(done, engine=None).check_done("guest")  # type: ignore[arg-type]
+    guests = next(layer for layer in done["after"] if layer["name"] == "guests")
+    assert [layer["name"] for layer in guests["children"]] == ["Harmonized: guest", "guest"]
+
+
+def test_the_layer_remembers_how_it_was_made(done: dict[str, Any], weights: str) -> None:
+    note = json.loads(done["layer"]["note"])
+    assert note["parameters"]["weights"] == Path(weights).name
+    assert str(Path(weights).parent) not in done["layer"]["note"]
+    assert note["result"]["iterations"] == ITERATIONS
+    assert {"pass-one", "matching", "pass-two", "finishing"} <= note["result"]["seconds"].keys()
+
+
+def test_the_engine_outlives_gimp_and_serves_the_next_one(
+    profile: Profile, done: dict[str, Any], pictures: Pictures, weights: str
+) -> None:
+    published = profile.runtime_dir / "engine.json"
+    before = json.loads(published.read_text())
+    again = profile.run(SCENE + HARMONIZE, timeout=4 * PATIENCE, **{**vars(pictures), "weights": weights})
+    assert json.loads(published.read_text()) == before, "another engine was started"
+    assert again["layer"]["rgba"] == done["layer"]["rgba"]
