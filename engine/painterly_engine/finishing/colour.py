@@ -36,7 +36,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 
 def _mix(matrix: Tensor, image: Tensor) -> Tensor:
-    return (matrix @ image.flatten(1)).view_as(image)
+    return (matrix[:, :, None, None] * image).sum(1)
 
 
 def _linear(image: Tensor) -> Tensor:

@@ -26,7 +26,10 @@ SAMPLES = 4096
 CROWD = 8
 """Cells of more than so many times the average lend that many random members: such are flat or repeated."""
 GREY = 128
-"""Subtracted from all values: then every sum in a comparison is a whole number below 2²⁴, exact in float32."""
+"""Subtracted from all values: then every sum in a comparison is a whole number below 2²⁴, exact in float32 in whatever
+order it is added, so that a seed gives one field however work is chunked or shared among threads."""
+BASIS_UNIT = 2**-10
+"""Basis vectors are rounded to multiples of this, and what lies along them to whole numbers, to the same end."""
 COMPARISONS = 2**23
 """Distances computed at a time."""
 
@@ -144,10 +147,10 @@ class _Patches:
         return self.numbers[3 * _corners(anchors, self.width, self.size)[:, None] + self.within]
 
     def along(self, basis: Tensor) -> Tensor:
-        """All patches along a basis (K, h·w·3): (N, K)."""
+        """All patches along a basis (K, h·w·3): (N, K) whole values."""
         kernels = basis.view(-1, *self.size, 3).permute(0, 3, 1, 2)
         planes: Tensor = F.conv2d(self.image[None], kernels)[0]
-        return planes.flatten(1).T.contiguous()
+        return planes.round().flatten(1).T.contiguous()
 
 
 def _corners(anchors: Tensor, width: int, size: tuple[int, int]) -> Tensor:
@@ -157,11 +160,12 @@ def _corners(anchors: Tensor, width: int, size: tuple[int, int]) -> Tensor:
 
 
 def _principal_components(patches: Tensor) -> Tensor:
-    """(n, d) to (K, d): the directions in which they vary most."""
-    centred = patches.cpu().double()
-    centred = centred - centred.mean(0)
-    vectors: Tensor = torch.linalg.eigh(centred.T @ centred).eigenvectors
-    return vectors.flip(1).T[:COMPONENTS].to(patches)
+    """(n, d) to (K, d): the directions in which they vary most, of length about 1."""
+    numbers = patches.cpu().double()
+    mean = numbers.mean(0)
+    vectors: Tensor = torch.linalg.eigh(numbers.T @ numbers / len(numbers) - mean[:, None] * mean).eigenvectors
+    basis = vectors.flip(1).T[:COMPONENTS]
+    return ((basis / BASIS_UNIT).round() * BASIS_UNIT).to(patches)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,8 @@ def _sort_into_cells(points: Tensor, shuffled: Tensor) -> _Cells:
     ``shuffled``: (N,) all indices in random order. The first are the centres, and the order within a cell is theirs.
     """
     average = max(1, round(len(points) ** 0.5))
-    centres = points[shuffled[:average]]
+    # Equal centres, as flat areas give, would take each other's members and use up the probes.
+    centres = torch.unique(points[shuffled[:average]].cpu(), dim=0).to(points)
     cell = _nearest(points[shuffled], centres, 1)[:, 0]
     population = torch.bincount(cell, minlength=len(centres))
     in_order = torch.split(shuffled[cell.argsort(stable=True)], population.tolist())
