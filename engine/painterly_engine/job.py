@@ -55,7 +55,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     clock.report(Phase.PREPARING, 0.0)
     settings = effective(request.parameters)
     scene = _scene_at_working_size(request, settings.size, shelf.device)
-    stylization = choose_stylization(request.parameters.stylization, scene.painting, network)
+    stylization = choose_stylization(request.parameters.stylization, scene.painting)
     outcome = harmonize(
         scene,
         network,

@@ -47,9 +47,7 @@ RAW_PIXEL_RMS = 0.02
 about 0.1 to 0.3; the same divided by the 58 grey levels of ImageNet's standard deviation, or normalised as Gatys does
 to a mean activation of 1, have at most a few thousandths."""
 
-ADVICE = (
-    "Use torchvision's or Caffe's VGG-16 or VGG-19, Gatys's normalised one, or 'painterly weights fetch vgg19'."
-)
+ADVICE = "Use torchvision's or Caffe's VGG-16 or VGG-19, Gatys's normalised one, or 'painterly weights fetch vgg19'."
 
 
 @dataclass(frozen=True)

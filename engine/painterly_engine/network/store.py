@@ -86,7 +86,8 @@ def save(path: Path, network: Recognised) -> str:
     tensors: dict[str, Tensor] = {}
     for layer, (weight, bias) in network.convolutions.items():
         tensors[f"{layer}.weight"], tensors[f"{layer}.bias"] = weight.contiguous(), bias.contiguous()
-    metadata = {"format": FORMAT, "layout": network.layout.name, "steps": " ".join(network.steps)}
+    # One entry, because safetensors writes several in no fixed order and the same network should be the same file.
+    metadata = {FORMAT: json.dumps({"layout": network.layout.name, "steps": network.steps})}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -201,7 +202,7 @@ def _network_of(found: Recognised, path: Path, digest: str) -> FeatureNetwork:
 def _read_user_safetensors(path: Path, digest: str, layout: str) -> Recognised:
     try:
         with safe_open(path, "pt") as file:
-            ours = (file.metadata() or {}).get("format") == FORMAT
+            ours = FORMAT in (file.metadata() or {})
             state = {} if ours else {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         return read_safetensors(path) if ours else recognise(state, digest, layout)
     except (SafetensorError, KeyError, ValueError) as error:
@@ -215,16 +216,14 @@ def read_safetensors(path: Path) -> Recognised:
         SafetensorError, KeyError, ValueError: it is no such file.
     """
     with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"not of the format {FORMAT}")
-        steps = tuple(metadata["steps"].split())
+        about = json.loads((file.metadata() or {})[FORMAT])
+        steps = tuple(about["steps"])
         convolutions: Convolutions = {
             step: (file.get_tensor(f"{step}.weight").float(), file.get_tensor(f"{step}.bias").float())
             for step in steps
             if step != POOL
         }
-    return Recognised(convolutions, steps, LAYOUTS[metadata["layout"]])
+    return Recognised(convolutions, steps, LAYOUTS[about["layout"]])
 
 
 def remove(name: str) -> tuple[Path, ...]:

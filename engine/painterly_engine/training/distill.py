@@ -44,10 +44,10 @@ class Plan:
     """
 
     seed: int = 0
-    steps: int = 3600
+    steps: int = 2000
     pairs: int = 8
     chunk: int = 128
-    rehearsals: int = 3
+    rehearsals: int = 4
     rate: float = 3e-3
     frozen: float = 0.15
 

@@ -1,0 +1,181 @@
+"""How good is a feature network? Fidelity to its teachers, dead channels, speckle, speed; as Markdown tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from painterly_engine.network.features import GATYS, VGG19_BLOCKS, FeatureNetwork, random_network
+from painterly_engine.training.distill import gram, least_squares_lift
+from painterly_engine.training.pictures import read
+from painterly_engine.training.teachers import LAYERS, Teacher
+
+DEAD = 1e-3
+"""A channel whose largest activation over all pictures stays below this is dead."""
+
+
+def paintings(folder: Path, longest: int) -> list[Tensor]:
+    """The numbered pictures of a folder, (3, H, W) RGB in [0, 1]."""
+    files = sorted(folder.glob("*.jpg"), key=lambda path: int(path.stem))
+    return [torch.from_numpy(read(path, longest).transpose(2, 0, 1).copy()) for path in files]
+
+
+def features_of(network: FeatureNetwork, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Features (C, h, w) of RGB in [0, 1]."""
+    found: dict[str, Tensor] = network(image * network.layout.pixel_scale, layers)
+    return found
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Agreement with a teacher's layer after a least-squares lift; over all channels and positions."""
+
+    layer: str
+    correlation: float
+    error: float
+
+
+@torch.no_grad()
+def fidelity(network: FeatureNetwork, teacher: Teacher, images: Sequence[Tensor]) -> list[Fidelity]:
+    """Lifts are fitted on one half of the pictures and judged on the other, both ways.
+
+    The error is ‖lifted − target‖ / ‖target − its channel's mean‖, and the correlation Pearson's over channels that are
+    each brought to zero mean.
+    """
+    layers = [layer for layer in teacher.layers if layer in network.layers]
+    own = [_flat(features_of(network, image, layers)) for image in images]
+    goal = [_flat({k: v[0] for k, v in teacher.features(image[None]).items()}) for image in images]
+    return [_agreement(layer, [one[layer] for one in own], [one[layer] for one in goal]) for layer in layers]
+
+
+def _flat(features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """At most 4096 positions a picture, evenly spread: (C, n)."""
+    flat = {layer: feature.flatten(1) for layer, feature in features.items()}
+    return {layer: feature[:, :: max(1, feature.shape[1] // 4096)] for layer, feature in flat.items()}
+
+
+def _agreement(layer: str, own: list[Tensor], goal: list[Tensor]) -> Fidelity:
+    lifted, target = [], []
+    for fitted, judged in ((0, 1), (1, 0)):
+        x, y = torch.cat(own[fitted::2], 1), torch.cat(goal[fitted::2], 1)
+        matrix, bias = least_squares_lift(x[None, :, None], y[None, :, None], ridge=1e-4)
+        lifted.append(matrix @ torch.cat(own[judged::2], 1) + bias[:, None])
+        target.append(torch.cat(goal[judged::2], 1))
+    a, b = torch.cat(lifted, 1), torch.cat(target, 1)
+    return compare(layer, a, b)
+
+
+def compare(layer: str, lifted: Tensor, target: Tensor) -> Fidelity:
+    """Correlation and relative error of (C, n) features."""
+    a, b = lifted - lifted.mean(1, keepdim=True), target - target.mean(1, keepdim=True)
+    correlation = (a * b).sum() / (a.norm() * b.norm() + 1e-12)
+    return Fidelity(layer, float(correlation), float((lifted - target).norm() / (b.norm() + 1e-12)))
+
+
+@torch.no_grad()
+def own_lifts(teacher: Teacher, genuine: Teacher, images: Sequence[Tensor]) -> list[Fidelity]:
+    """How well a teacher's own lifts agree with another's features, nothing fitted."""
+    layers = [layer for layer in teacher.layers if layer in genuine.layers]
+    given = [_flat({k: v[0] for k, v in teacher.features(image[None]).items() if k in layers}) for image in images]
+    goal = [_flat({k: v[0] for k, v in genuine.features(image[None]).items()}) for image in images]
+    return [
+        compare(layer, torch.cat([g[layer] for g in given], 1), torch.cat([g[layer] for g in goal], 1))
+        for layer in layers
+    ]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One layer over all pictures: its channels, those that are dead, and its channels' mean activations."""
+
+    layer: str
+    channels: int
+    dead: int
+    mean: float
+    least: float
+    most: float
+
+
+@torch.no_grad()
+def activity(network: FeatureNetwork, images: Sequence[Tensor]) -> list[Activity]:
+    """Largest and mean activation of every channel of every layer."""
+    largest: dict[str, Tensor] = {}
+    total: dict[str, Tensor] = {}
+    for image in images:
+        for layer, feature in features_of(network, image, network.layers).items():
+            top, mean = feature.amax((1, 2)), feature.mean((1, 2)) / len(images)
+            largest[layer] = torch.maximum(largest.get(layer, top), top)
+            total[layer] = total.get(layer, torch.zeros_like(mean)) + mean
+    return [
+        Activity(layer, len(top), int((top < DEAD).sum()), *_spread(total[layer])) for layer, top in largest.items()
+    ]
+
+
+def _spread(means: Tensor) -> tuple[float, float, float]:
+    return float(means.mean()), float(means.min()), float(means.max())
+
+
+def synthesize(network: FeatureNetwork, texture: Tensor, layers: Sequence[str], iterations: int, seed: int) -> Tensor:
+    """A texture from noise by matching Gram matrices (Gatys et al. 2015), each relative to the texture's own."""
+    with torch.no_grad():
+        targets = {k: gram(v[None])[0] for k, v in features_of(network, texture, layers).items()}
+    x = torch.rand(texture.shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [x], max_iter=iterations, history_size=20, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        found = features_of(network, x, layers)
+        terms = [(gram(found[k][None])[0] - g).square().sum() / g.square().sum() for k, g in targets.items()]
+        total = torch.stack(terms).sum() * 1e3
+        torch.autograd.backward(total)
+        return total
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    return x.detach().clamp(0, 1)
+
+
+def fine_energy(image: Tensor) -> float:
+    """Energy of (3, H, W) above half the Nyquist frequency, per pixel."""
+    height, width = image.shape[1:]
+    spectrum = torch.fft.fft2(image - image.mean((1, 2), keepdim=True)).abs().square()
+    y, x = torch.fft.fftfreq(height).abs()[:, None], torch.fft.fftfreq(width).abs()
+    return float(spectrum[:, torch.maximum(x, y) > 0.25].sum() / (height * width) ** 2)
+
+
+def speckle(network: FeatureNetwork, textures: Sequence[Tensor], iterations: int) -> float:
+    """Mean over textures of the synthesis' fine energy relative to the texture's own; 1 is perfect."""
+    layers = network.available(LAYERS[:4])
+    ratios = [fine_energy(synthesize(network, one, layers, iterations, 0)) / fine_energy(one) for one in textures]
+    return sum(ratios) / len(ratios)
+
+
+def seconds_to(network: FeatureNetwork, layer: str, side: int, repeats: int) -> list[float]:
+    """Forward and backward from a random picture to a layer, each time by itself."""
+    found = []
+    for _ in range(repeats):
+        image = (torch.rand(3, side, side) * network.layout.pixel_scale).requires_grad_()
+        started = time.perf_counter()
+        torch.autograd.backward(network(image, [layer])[layer].square().mean())
+        found.append(time.perf_counter() - started)
+    return found
+
+
+def timing(network: FeatureNetwork, side: int, repeats: int = 5) -> tuple[float, float]:
+    """Median seconds to relu4_1, of the network and of a full-width VGG-19 of random weights, in turn."""
+    wide = random_network(0, 64, GATYS, VGG19_BLOCKS)
+    own, full = [], []
+    for _ in range(repeats + 1):
+        own += seconds_to(network, "relu4_1", side, 1)
+        full += seconds_to(wide, "relu4_1", side, 1)
+    return _median(own[1:]), _median(full[1:])
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]

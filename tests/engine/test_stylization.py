@@ -1,0 +1,119 @@
+"""τ by number, by genre, or estimated from the painting."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from painterly_engine import stylization
+from painterly_engine.network import store
+from painterly_engine.network.features import random_network
+from painterly_engine.stylization import GENRES, Model, choose_stylization, nearest_class, parse_stylization
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+
+@pytest.mark.parametrize(("text", "value"), [("5", 5.0), (" 2.5 ", 2.5), ("1e1", 10.0), ("0.1", 0.1)])
+def test_numbers(text: str, value: float) -> None:
+    assert parse_stylization(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "genre"),
+    [("Baroque", "baroque"), ("POST-IMPRESSIONISM", "post-impressionism"), ("high_renaissance", "high renaissance")],
+)
+def test_genres_in_any_case(text: str, genre: str) -> None:
+    assert parse_stylization(text) == genre
+
+
+def test_auto() -> None:
+    assert parse_stylization(" Auto ") == "auto"
+
+
+@pytest.mark.parametrize("text", ["", "dada-ish", "0", "-1", "nan", "inf", "101", "5 5"])
+def test_anything_else_is_refused_with_the_genres(text: str) -> None:
+    with pytest.raises(PainterlyError) as caught:
+        parse_stylization(text)
+    assert caught.value.code is ErrorCode.BAD_REQUEST and "cubism" in caught.value.advice
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_number_a_genre_auto_or_refused(text: str) -> None:
+    try:
+        parsed = parse_stylization(text)
+    except PainterlyError as error:
+        assert error.code is ErrorCode.BAD_REQUEST
+    else:
+        assert parsed == "auto" or parsed in GENRES or (isinstance(parsed, float) and 0 < parsed <= 100)
+
+
+@pytest.mark.parametrize(
+    ("value", "level"), [(1.0, 1), (2.2, 1), (2.3, 5), (5.0, 5), (7.0, 5), (7.1, 10), (10.0, 10), (0.1, 1), (99.0, 10)]
+)
+def test_the_nearest_level_is_on_a_logarithmic_scale(value: float, level: float) -> None:
+    assert nearest_class(value) == level  # the borders are √5 and √50
+
+
+def test_a_number_and_a_genre_are_taken_at_their_word() -> None:
+    painting = torch.rand(3, 20, 20)
+    assert choose_stylization(3.5, painting).value == 3.5
+    chosen = choose_stylization("Cubism", painting)
+    assert chosen.value == 10.0 and "cubism" in chosen.reason
+
+
+def by_hand(model: Model, statistics: list[float]) -> float:
+    """Σ_j c_j √(2/m) cos(Σ_i z_i P_ij + φ_j), number by number."""
+    total, m = model.intercept, len(model.phase)
+    for j in range(m):
+        angle = float(model.phase[j])
+        for i, value in enumerate(statistics):
+            angle += (value - float(model.mean[i])) / float(model.deviation[i]) * float(model.projection[i, j])
+        total += float(model.coefficients[j]) * math.sqrt(2 / m) * math.cos(angle)
+    return min(10.0, max(1.0, math.exp(total)))
+
+
+def model(d: int, m: int = 5) -> Model:
+    torch.manual_seed(2)
+    return Model(
+        ("relu1_1",), 32, torch.randn(d), torch.rand(d) + 0.5, torch.randn(d, m), torch.rand(m), torch.randn(m), 1.0
+    )
+
+
+def test_the_estimate_is_the_formula() -> None:
+    values = [0.3, -1.0, 2.0]
+    assert model(3).estimate(torch.tensor(values)) == pytest.approx(by_hand(model(3), values), rel=1e-5)
+
+
+def test_statistics_by_hand() -> None:
+    network, painting = random_network(0, 2), torch.rand(3, 24, 32)
+    found = stylization.painting_statistics(painting, network, ("relu2_1",), 32)
+    feature = network(painting * 256, ["relu2_1"])["relu2_1"]
+    expected = [math.log(float(c.mean()) + 0.01) for c in feature] + [math.log(float(c.std()) + 0.01) for c in feature]
+    torch.testing.assert_close(found, torch.tensor(expected))
+
+
+def test_without_the_estimator_it_is_the_default_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "built_in_dir", lambda: tmp_path)
+    stylization.load_model.cache_clear()
+    chosen = choose_stylization(None, torch.rand(3, 20, 20))
+    assert chosen.value == stylization.DEFAULT and "default" in chosen.reason
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(b"no")
+    with pytest.raises(PainterlyError) as caught:
+        stylization.load_model(file)
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+
+
+def test_auto_estimates_within_the_published_range_whatever_the_size() -> None:
+    if not (store.built_in_dir() / stylization.MODEL_FILE).is_file():
+        pytest.skip("the package has no coefficients yet")
+    for size in ((40, 30), (300, 500)):
+        chosen = choose_stylization("auto", torch.rand(3, *size))
+        assert 1 <= chosen.value <= 10 and "estimated" in chosen.reason
