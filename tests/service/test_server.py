@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,13 +20,19 @@ from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.listener import Transport
 from painterly_protocol.messages import (
+    Cancel,
     EngineMessage,
     EngineState,
     Failure,
+    Hello,
+    Message,
     Phase,
     Progress,
     Queued,
     Result,
+    Status,
+    StatusQuery,
+    Submit,
     Welcome,
 )
 from support import jobs
@@ -376,6 +385,47 @@ def test_nonsense_is_refused_and_the_engine_serves_on(client: EngineClient, fram
     wait_until(lambda: hear(client, messages))
     assert isinstance(messages[0], Failure)
     assert (messages[0].job_id, messages[0].code) == ("", ErrorCode.BAD_REQUEST.value)
+    assert harmonized(client.run(jobs.request()))
+
+
+def test_a_thousand_hostile_messages_change_nothing(client: EngineClient, engine: RealEngine) -> None:
+    dice = random.Random(7)
+    good: list[Message] = [Hello("x"), Submit("hostile", jobs.request()), Cancel("x"), StatusQuery(), Queued("x", 1)]
+    with engine.connect() as hostile:
+        for _ in range(1000):
+            frames = [bytearray(frame) for frame in wire.encode(dice.choice(good))]
+            _spoil(dice, frames)
+            hostile._line._socket.send_multipart(frames)
+            hostile._line.receive(0.0)
+        assert isinstance(hostile.status(30), Status), "every one of them has been read"
+    assert engine.process.poll() is None
+    assert harmonized(client.run(jobs.request()))
+
+
+def _spoil(dice: random.Random, frames: list[bytearray]) -> None:
+    """Cut, flip, repeat or add, once or more; now and then a message stays good."""
+    for _ in range(dice.randrange(4)):
+        frame = dice.choice(frames)
+        spot = dice.randrange(len(frame) + 1)
+        act = dice.randrange(4)
+        if act == 0:
+            del frame[spot:]
+        elif act == 1:
+            frame[spot : spot + 1] = dice.randbytes(1)
+        elif act == 2:
+            frame[spot:spot] = frame[:spot]
+        else:
+            frames.append(bytearray(dice.randbytes(spot % 50)))
+
+
+def test_bytes_that_are_no_zeromq_change_nothing(client: EngineClient, engine: RealEngine) -> None:
+    dice = random.Random(7)
+    address = runtime.read(engine.runtime_dir).address(engine.runtime_dir).removeprefix("ipc://")
+    for length in (0, 1, 64, 10_000):
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.connect(address)
+            with contextlib.suppress(OSError):
+                stranger.sendall(dice.randbytes(length))
     assert harmonized(client.run(jobs.request()))
 
 
