@@ -118,7 +118,7 @@ def test_what_the_engine_refuses_is_passed_on(gimp_house: GimpHouse) -> None:
         "do": "failure",
         "code": "out-of-memory",
         "sentence": "The card is full.",
-        "advice": "Take a smaller size.",
+        "advice": "Take less.",
     }
     with workplace(gimp_house, [{"do": "progress", "fraction": 0.2}, failure]) as place:
         place.harmonize(SCENE).check_refused("The card is full. Take less.")
