@@ -57,11 +57,11 @@ def gallery() -> list[np.ndarray]:
 
 def test_crops_are_reproducible_and_in_range() -> None:
     crops = Crops(gallery(), 32)
-    twins = crops.twins(np.random.default_rng(5), 10)
-    assert twins.shape == (20, 3, 32, 32) and twins.dtype == torch.float32
+    twins = crops.with_twins(np.random.default_rng(5), 10, 6)
+    assert twins.shape == (16, 3, 32, 32) and twins.dtype == torch.float32
     assert float(twins.min()) >= 0 and float(twins.max()) <= 1
-    assert torch.equal(twins, crops.twins(np.random.default_rng(5), 10))
-    differences = (twins[10:] - twins[:10]).abs().mean((1, 2, 3))
+    assert torch.equal(twins, crops.with_twins(np.random.default_rng(5), 10, 6))
+    differences = (twins[10:] - twins[:6]).abs().mean((1, 2, 3))
     assert bool((differences > 0).all()) and float(differences.max()) < 0.2
 
 

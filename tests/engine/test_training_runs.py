@@ -71,7 +71,7 @@ def test_learning_lowers_the_error(teacher: Path) -> None:
     torch.manual_seed(0)
     network = store.read_safetensors(teacher).network("vgg")
     lines: list[str] = []
-    plan = Plan(steps=60, pairs=4, chunk=16, rehearsals=8)
+    plan = Plan(steps=60, chunk=16, rehearsals=8)
     crops = Crops(gallery(0, 2, 64), 32)
     distill(crops, [Teacher(network, LAYERS, {})], plan, torch.device("cpu"), lines.append)
 
@@ -85,7 +85,7 @@ def test_decoders_learn_to_give_pictures_back() -> None:
     lines: list[str] = []
     network = random_network(0, 8, TORCHVISION, (2, 2, 3, 1))
     crops = Crops(gallery(0, 2, 64), 32)
-    decoders.train_decoders(crops, network, Plan(steps=51, pairs=4, rate=3e-3), torch.device("cpu"), lines.append)
+    decoders.train_decoders(crops, network, Plan(steps=51, crops=4, rate=3e-3), torch.device("cpu"), lines.append)
     first, last = (float(line.split("relu3_1")[1].split()[0]) for line in (lines[0], lines[-1]))
     assert last < 0.7 * first
 

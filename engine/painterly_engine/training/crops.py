@@ -24,10 +24,10 @@ class Crops:
         batch = torch.stack([self._one(rng) for _ in range(count)])
         return _paste(rng, _recolour(rng, batch))
 
-    def twins(self, rng: Generator, count: int) -> Tensor:
-        """``count`` crops, then the same again with fine noise, blur, sharpening or another's fine detail added."""
+    def with_twins(self, rng: Generator, count: int, twins: int) -> Tensor:
+        """``count`` crops, then the first ``twins`` of them again with fine noise, blur or another's fine detail."""
         clean = self.draw(rng, count)
-        return torch.cat([clean, _disturb(rng, clean)])
+        return torch.cat([clean, _disturb(rng, clean[:twins])])
 
     def _one(self, rng: Generator) -> Tensor:
         picture = self.gallery[rng.integers(len(self.gallery))]

@@ -94,7 +94,7 @@ def train_decoders(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(step, plan.steps))
     started = time.monotonic()
     for step in range(plan.steps):
-        images = crops.draw(rng, plan.pairs).to(device, memory_format=torch.channels_last)
+        images = crops.draw(rng, plan.crops).to(device, memory_format=torch.channels_last)
         errors = _step(network, decoders, images, device)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(errors.values())).sum())

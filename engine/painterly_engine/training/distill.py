@@ -26,8 +26,12 @@ from painterly_engine.training.teachers import LAYERS, Teacher
 Log = Callable[[str], None]
 Snapshot = Callable[[Recognised], None]
 TWIN_WEIGHT, GRAM_WEIGHT = 0.3, 0.1
-WINDOW = 32
+WINDOW = 20
 """Errors are taken in a window of this many positions a side: of a shallow layer's many, a part says as much."""
+OPENING = 24
+"""Pairs in the batch that the lifts start from and that says how large errors usually are."""
+GRAM_CHANNELS = 96
+"""Gram matrices are compared between this many channels, drawn anew every step."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,20 @@ class Plan:
 
     Attributes:
         steps: optimiser steps.
-        pairs: crops per step, each with its twin.
-        chunk: crops drawn and shown to the teachers at once, with their twins.
+        crops: per step.
+        pairs: further crops per step that come with their disturbed twins.
+        chunk: crops drawn and shown to the teachers at once; a quarter of them have twins.
         rehearsals: times each crop is learnt from before it is thrown away.
         rate: the largest learning rate.
         frozen: the last part of the steps, in which batch normalisation keeps its statistics.
     """
 
     seed: int = 0
-    steps: int = 2000
-    pairs: int = 8
+    steps: int = 5000
+    crops: int = 6
+    pairs: int = 2
     chunk: int = 128
-    rehearsals: int = 4
+    rehearsals: int = 6
     rate: float = 3e-3
     frozen: float = 0.15
 
@@ -72,20 +78,24 @@ def distill(
     rng = np.random.default_rng(plan.seed)
     student = Student(torch.Generator().manual_seed(plan.seed)).to(device).to(memory_format=torch.channels_last)
     examples = _examples(crops, teachers, plan, rng, device)
-    lifts = _lifts(student, next(examples)).to(device)
+    opening = _opening(crops, teachers, rng, device)
+    lifts = _lifts(student, opening).to(device)
+    usual = {layer: _energies(target.float(), OPENING, slice(GRAM_CHANNELS)) for layer, target in opening[1].items()}
     optimiser = torch.optim.AdamW([*student.parameters(), *lifts.parameters()], plan.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(step, plan.steps))
+    weights = torch.tensor([1.0, TWIN_WEIGHT, GRAM_WEIGHT], device=device)
     started = time.monotonic()
-    for step, (images, targets, windows) in enumerate(examples):
+    for step, (images, targets, windows) in zip(range(plan.steps), examples, strict=False):
         if step == round(plan.steps * (1 - plan.frozen)):
             student.freeze_norms()
         with torch.autocast(device.type, torch.bfloat16):
             features = student(images)
             lifted = {layer: lifts[layer](features[layer][windows[layer]]) for layer in LAYERS}
-        errors = {layer: _errors(lifted[layer].float(), targets[layer].float()) for layer in LAYERS}
+        errors = {
+            layer: _errors(lifted[layer].float(), targets[layer].float(), plan.pairs, usual[layer]) for layer in LAYERS
+        }
         optimiser.zero_grad(set_to_none=True)
-        total = torch.stack([one[0] + TWIN_WEIGHT * one[1] + GRAM_WEIGHT * one[2] for one in errors.values()]).sum()
-        torch.autograd.backward(total)
+        torch.autograd.backward(torch.stack([one @ weights for one in errors.values()]).sum())
         nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
         schedule.step()
@@ -93,7 +103,7 @@ def distill(
             snapshot(_finished(student, crops, plan, device))
         if step % 50 == 0 or step == plan.steps - 1:
             shown = "  ".join(
-                f"{layer[4:]} " + "/".join(f"{float(e.detach()):.3f}" for e in errors[layer]) for layer in LAYERS
+                f"{layer[4:]} " + "/".join(f"{error:.3f}" for error in errors[layer].tolist()) for layer in LAYERS
             )
             log(f"step {step:5d}  {time.monotonic() - started:6.0f} s  feature/twin/Gram error  {shown}")
     return _finished(student, crops, plan, device)
@@ -148,23 +158,31 @@ Window = tuple[EllipsisType, slice, slice]
 Example = tuple[Tensor, dict[str, Tensor], dict[str, Window]]
 
 
+def _opening(crops: Crops, teachers: Sequence[Teacher], rng: np.random.Generator, device: torch.device) -> Example:
+    """A large batch to start from, in the order of all: others, pairs, the pairs' twins."""
+    images = crops.with_twins(rng, 2 * OPENING, OPENING).to(device)
+    order = torch.cat(
+        [torch.arange(OPENING, 2 * OPENING), torch.arange(OPENING), torch.arange(2 * OPENING, 3 * OPENING)]
+    )
+    windows = {layer: _window(rng, crops.size >> depth) for depth, layer in enumerate(LAYERS)}
+    return images[order], _taught(images[order], teachers, windows), windows
+
+
 def _examples(
     crops: Crops, teachers: Sequence[Teacher], plan: Plan, rng: np.random.Generator, device: torch.device
 ) -> Iterator[Example]:
-    """One batch of crops and twins with the teachers' features, ``plan.steps`` + 1 times."""
-    given = 0
-    while True:
-        images = crops.twins(rng, plan.chunk).to(device, memory_format=torch.channels_last)
+    """Batches of crops, pairs and the pairs' twins with the teachers' features, a few more than ``plan.steps``."""
+    twins = plan.chunk // 4
+    for _ in range(math.ceil((plan.steps + 1) * plan.crops / (plan.chunk * plan.rehearsals)) + 1):
+        images = crops.with_twins(rng, plan.chunk, twins).to(device, memory_format=torch.channels_last)
         windows = {layer: _window(rng, crops.size >> depth) for depth, layer in enumerate(LAYERS)}
         targets = _taught(images, teachers, windows)
         for _ in range(plan.rehearsals):
-            order = torch.from_numpy(rng.permutation(plan.chunk)).to(device)
-            for picked in torch.split(order, plan.pairs):
-                both = torch.cat([picked, picked + plan.chunk])
-                yield images[both], {layer: target[both] for layer, target in targets.items()}, windows
-                given += 1
-                if given > plan.steps:
-                    return
+            order = torch.from_numpy(rng.permutation(plan.chunk))
+            for some in torch.split(order, plan.crops):
+                paired = torch.from_numpy(rng.permutation(twins)[: plan.pairs])
+                picked = torch.cat([some, paired, paired + plan.chunk]).to(device)
+                yield images[picked], {layer: target[picked] for layer, target in targets.items()}, windows
 
 
 def _window(rng: np.random.Generator, side: int) -> Window:
@@ -185,17 +203,24 @@ def _taught(images: Tensor, teachers: Sequence[Teacher], windows: dict[str, Wind
     return {layer: torch.cat(piece) for layer, piece in pieces.items()}
 
 
-def _errors(lifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of features, twins' differences and Gram matrices, each over the target's own."""
-    count = len(target) // 2
-    variance = (target - target.mean((0, 2, 3), keepdim=True)).square().mean()
-    feature = (lifted - target).square().mean() / variance
-    difference = target[count:] - target[:count]
-    twin = (lifted[count:] - lifted[:count] - difference).square().mean() / (
-        difference.square().mean() + 1e-3 * variance
-    )
-    grams, goals = gram(lifted[:count]), gram(target[:count])
-    return feature, twin, ((grams - goals).square().sum((1, 2)) / goals.square().sum((1, 2))).mean()
+def _energies(target: Tensor, pairs: int, some: Tensor | slice) -> Tensor:
+    """What the three errors are relative to: (3,) of features, twins' differences and Gram matrices."""
+    feature = (target - target.mean((0, 2, 3), keepdim=True)).square().mean()
+    twin = (target[-pairs:] - target[-2 * pairs : -pairs]).square().mean()
+    return torch.stack([feature, twin, gram(target[:, some]).square().mean()])
+
+
+def _errors(lifted: Tensor, target: Tensor, pairs: int, usual: Tensor) -> Tensor:
+    """Errors (3,) of features, twins' differences and Gram matrices, each over the target's own energy.
+
+    ``usual`` energies are a floor, so that a batch of plain pictures does not count more than others.
+    """
+    some = torch.randperm(target.shape[1])[:GRAM_CHANNELS]
+    own = torch.maximum(_energies(target, pairs, some), usual)
+    off = lifted - target
+    feature = off.square().mean()
+    twin = (off[-pairs:] - off[-2 * pairs : -pairs]).square().mean()
+    return torch.stack([feature, twin, (gram(lifted[:, some]) - gram(target[:, some])).square().mean()]) / own
 
 
 def gram(features: Tensor) -> Tensor:

@@ -48,15 +48,25 @@ def fidelity(network: FeatureNetwork, teacher: Teacher, images: Sequence[Tensor]
     each brought to zero mean.
     """
     layers = [layer for layer in teacher.layers if layer in network.layers]
-    own = [_flat(features_of(network, image, layers)) for image in images]
-    goal = [_flat({k: v[0] for k, v in teacher.features(image[None]).items()}) for image in images]
-    return [_agreement(layer, [one[layer] for one in own], [one[layer] for one in goal]) for layer in layers]
+    pairs = [
+        _positions(features_of(network, image, layers), {k: v[0] for k, v in teacher.features(image[None]).items()})
+        for image in images
+    ]
+    return [_agreement(layer, [own[layer] for own, _ in pairs], [goal[layer] for _, goal in pairs]) for layer in layers]
 
 
-def _flat(features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """At most 4096 positions a picture, evenly spread: (C, n)."""
-    flat = {layer: feature.flatten(1) for layer, feature in features.items()}
-    return {layer: feature[:, :: max(1, feature.shape[1] // 4096)] for layer, feature in flat.items()}
+Features = dict[str, Tensor]
+
+
+def _positions(first: Features, second: Features) -> tuple[Features, Features]:
+    """The positions that both have (one may drop the last odd row in pooling), at most 4096 spread evenly: (C, n)."""
+    flat: tuple[Features, Features] = ({}, {})
+    for layer in first.keys() & second.keys():
+        height, width = (min(a, b) for a, b in zip(first[layer].shape[1:], second[layer].shape[1:], strict=True))
+        for features, found in zip((first, second), flat, strict=True):
+            every = features[layer][:, :height, :width].flatten(1)
+            found[layer] = every[:, :: max(1, height * width // 4096)]
+    return flat
 
 
 def _agreement(layer: str, own: list[Tensor], goal: list[Tensor]) -> Fidelity:
@@ -80,12 +90,14 @@ def compare(layer: str, lifted: Tensor, target: Tensor) -> Fidelity:
 @torch.no_grad()
 def own_lifts(teacher: Teacher, genuine: Teacher, images: Sequence[Tensor]) -> list[Fidelity]:
     """How well a teacher's own lifts agree with another's features, nothing fitted."""
-    layers = [layer for layer in teacher.layers if layer in genuine.layers]
-    given = [_flat({k: v[0] for k, v in teacher.features(image[None]).items() if k in layers}) for image in images]
-    goal = [_flat({k: v[0] for k, v in genuine.features(image[None]).items()}) for image in images]
+    pairs = [
+        _positions(*({k: v[0] for k, v in one.features(image[None]).items()} for one in (teacher, genuine)))
+        for image in images
+    ]
     return [
-        compare(layer, torch.cat([g[layer] for g in given], 1), torch.cat([g[layer] for g in goal], 1))
-        for layer in layers
+        compare(layer, torch.cat([a[layer] for a, _ in pairs], 1), torch.cat([b[layer] for _, b in pairs], 1))
+        for layer in teacher.layers
+        if layer in genuine.layers
     ]
 
 
