@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from support.gimp_headless import GimpError
-from support.gimp_house import GimpHouse, Profile, processes_of
+from support.gimp_house import GimpHouse, Profile, processes_of, wait_until
 
 
 def test_gimp_3_starts_with_our_procedure(gimp_profile: Profile, gimp_house: GimpHouse) -> None:
@@ -55,6 +57,25 @@ def test_a_gimp_that_never_ends_is_ended(gimp_house: GimpHouse) -> None:
         folder = profile.folder
     assert processes_of(folder) == []
     assert not folder.exists()
+
+
+def test_what_a_killed_test_run_left_is_cleared(gimp_house: GimpHouse) -> None:
+    source = (
+        "import os, subprocess; from support.gimp_house import find_house\n"
+        f"with find_house({gimp_house.version[:3]!r}).profile(plugin=False) as profile:\n"
+        "    profile.popen(['sleep', '1000'], stdout=subprocess.DEVNULL)\n"
+        "    print(profile.folder, flush=True)\n"
+        "    os._exit(0)"
+    )
+    paths = os.pathsep.join(sys.path)
+    killed = subprocess.run(
+        [sys.executable, "-c", source], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+    )
+    left = Path(killed.stdout.decode().strip())
+    assert wait_until(lambda: len(processes_of(left)) == 1, 30)
+    with gimp_house.profile(plugin=False):
+        assert processes_of(left) == []
+        assert not left.exists()
 
 
 def test_the_engines_python_can_be_started_from_inside(gimp_house: GimpHouse) -> None:

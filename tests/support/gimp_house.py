@@ -30,6 +30,8 @@ from support.installer import ENGINE_PYTHON, engine_command, install
 
 ENTER = Path(__file__).with_name("gimp_enter.sh")
 PROFILE_VARIABLE = "PAINTERLY_TEST_PROFILE"  # marks every process that a profile's GIMP starts
+PREFIX = "painterly-gimp-"
+OWNER = "owner"  # a file with the process id of the test run
 STOCK_PLUG_INS = ("python-eval", "file-png", "file-tiff")
 STOCK_FOLDERS = ("usr/lib/*/gimp/3.0/plug-ins", "usr/lib/gimp/3.0/plug-ins", "usr/local/lib/*/gimp/3.0/plug-ins")
 WINDOW_PROGRAMS = ("Xvfb", "xdotool", "import", "dbus-run-session")
@@ -105,16 +107,30 @@ class GimpHouse:
     @contextlib.contextmanager
     def _shared_folder(self) -> Iterator[Path]:
         """A new folder with one path for both sides: really in GIMP's /tmp, outside a link of the same name."""
-        real = Path(tempfile.mkdtemp(prefix="painterly-", dir=self.root / "tmp"))
+        self._remove_orphans()
+        real = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.root / "tmp"))
+        (real / OWNER).write_text(str(os.getpid()))
         path = Path("/tmp") / real.name
         try:
             if path != real:
                 path.symlink_to(real)
             yield path
         finally:
-            if path != real:
-                path.unlink(missing_ok=True)
-            shutil.rmtree(real, ignore_errors=True)
+            self._remove(real)
+
+    def _remove_orphans(self) -> None:
+        """End what a killed test run left behind: a windowed GIMP or an engine would run on for ever."""
+        for owner in (self.root / "tmp").glob(f"{PREFIX}*/{OWNER}"):
+            with contextlib.suppress(OSError, ValueError):
+                if not Path("/proc", str(int(owner.read_text()))).exists():
+                    end_processes(Path("/tmp") / owner.parent.name)
+                    self._remove(owner.parent)
+
+    def _remove(self, real: Path) -> None:
+        shared = Path("/tmp") / real.name
+        if shared.is_symlink():
+            shared.unlink()
+        shutil.rmtree(real, ignore_errors=True)
 
 
 @dataclass
