@@ -26,6 +26,8 @@ from painterly_protocol.paths import data_dir
 
 FORMAT = "painterly-network-1"
 BUILT_IN = ("slim",)
+SHIPPED = (*BUILT_IN, "slim_decoders")
+"""Files inside the package; the decoders are no network to choose."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def file_sha256(path: Path) -> str:
 
 def home_of(name: str) -> Path:
     """The folder a network by name lives in."""
-    return built_in_dir() if name in BUILT_IN else weights_dir()
+    return built_in_dir() if name in SHIPPED else weights_dir()
 
 
 def is_stored(name: str) -> bool:
@@ -235,7 +237,7 @@ def remove(name: str) -> tuple[Path, ...]:
     Raises:
         PainterlyError: BAD_REQUEST for a built-in network, WEIGHTS_MISSING where there is nothing to delete.
     """
-    if name in BUILT_IN:
+    if name in SHIPPED:
         raise PainterlyError(ErrorCode.BAD_REQUEST, f"{name} is part of the package.", "It goes when the package goes.")
     files = tuple(
         file
@@ -257,6 +259,6 @@ def corrupt(path: Path, advice: str) -> PainterlyError:
 
 
 def _repair(name: str) -> str:
-    if name in BUILT_IN:
+    if name in SHIPPED:
         return "Run 'python3 install.py' again: it comes with the package."
     return f"Run 'painterly weights fetch {name}'."

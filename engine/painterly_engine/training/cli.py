@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.network.store import Passport, file_sha256, read_safetensors, store_in
-from painterly_engine.training import decoders, distill, pictures, stylize, teachers
+from painterly_engine.training import decoders, distill, evaluate, pictures, stylize, teachers
 from painterly_engine.training.crops import Crops
 from painterly_engine.training.distill import Log, Plan
 from painterly_protocol.errors import PainterlyError
@@ -23,8 +23,9 @@ LICENCE = "MIT; distilled from VGG-19 (CC BY 4.0) and Collaborative Distillation
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``train-features`` and ``train-stylization`` to the command line's sub-commands."""
+    """Add ``train-features``, ``train-stylization`` and ``evaluate-features`` to the command line's sub-commands."""
     stylize.add_parsers(commands)
+    evaluate.add_parsers(commands)
     parser = commands.add_parser("train-features", help="train the built-in feature network and its decoders")
     parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
     parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from painterly_engine.network.features import GATYS, VGG19_BLOCKS, FeatureNetwork, random_network
+from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.training.distill import gram, least_squares_lift
 from painterly_engine.training.pictures import read
-from painterly_engine.training.teachers import LAYERS, Teacher
+from painterly_engine.training.teachers import LAYERS, Teacher, compressed, full
 
 DEAD = 1e-3
 """A channel whose largest activation over all pictures stays below this is dead."""
@@ -191,3 +193,82 @@ def timing(network: FeatureNetwork, side: int, repeats: int = 5) -> tuple[float,
 
 def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``evaluate-features`` to the command line's sub-commands."""
+    parser = commands.add_parser("evaluate-features", help="fidelity, activity, speckle and speed of a network")
+    parser.add_argument("--weights", default="slim", help="the network that is judged")
+    parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="genuine VGG-19")
+    parser.add_argument("--deep-teacher", type=Path, required=True, metavar="PATH", help="compressed VGG-19 with lifts")
+    parser.add_argument("--paintings", type=Path, required=True, metavar="FOLDER", help="N.jpg")
+    parser.add_argument("--size", type=int, default=256, help="longest side the paintings are shrunk to")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.set_defaults(run=evaluate_features)
+
+
+def evaluate_features(arguments: argparse.Namespace) -> int:
+    """Print the figures as Markdown tables."""
+    torch.set_num_threads(arguments.threads)
+    torch.set_flush_denormal(True)
+    network = NetworkShelf().get(arguments.weights)
+    genuine, lifted = full(arguments.teacher), compressed(arguments.deep_teacher)
+    narrow = full(arguments.deep_teacher).network
+    images = paintings(arguments.paintings, arguments.size)
+    _print_fidelity(network, genuine, lifted, narrow, images)
+    _print_activity((network, narrow, genuine.network), images)
+    _print_speckle((network, narrow, genuine.network), [centre(image, 128) for image in images[1::9]])
+    _print_timing(network)
+    return 0
+
+
+def _print_fidelity(
+    network: FeatureNetwork, genuine: Teacher, lifted: Teacher, narrow: FeatureNetwork, images: Sequence[Tensor]
+) -> None:
+    print("Correlation / relative error on paintings.\n")
+    print("| layer | judged → genuine | judged → compressed's lifts | compressed → genuine | its lifts → genuine |")
+    print("|---|---|---|---|---|")
+    columns = (
+        fidelity(network, genuine, images),
+        fidelity(network, lifted, images),
+        fidelity(narrow, genuine, images),
+        own_lifts(lifted, genuine, images),
+    )
+    for layer in LAYERS:
+        print(f"| {layer} | " + " | ".join(_cell(column, layer) for column in columns) + " |", flush=True)
+
+
+def _print_activity(networks: Sequence[FeatureNetwork], images: Sequence[Tensor]) -> None:
+    print("\n| network | layer | channels | dead | mean activation | least channel's | most active channel's |")
+    print("|---|---|---|---|---|---|---|")
+    for network in networks:
+        for row in activity(network, images):
+            figures = f"{row.mean:.2f} | {row.least:.2f} | {row.most:.2f}"
+            print(f"| {network.name} | {row.layer} | {row.channels} | {row.dead} | {figures} |", flush=True)
+
+
+def _print_speckle(networks: Sequence[FeatureNetwork], textures: Sequence[Tensor]) -> None:
+    print("\n| network | fine energy of a texture synthesis / of the texture |\n|---|---|")
+    for network in networks:
+        layers = network.available(LAYERS[:4])
+        print(f"| {network.name} to {layers[-1]} | {speckle(network, textures, 150):.2f} |", flush=True)
+
+
+def _print_timing(network: FeatureNetwork) -> None:
+    print("\nSeconds forward and backward to relu4_1, in turn.\n")
+    print("| side | judged | full VGG-19 | ratio |\n|---|---|---|---|")
+    for side in (256, 512):
+        own, wide = timing(network, side)
+        print(f"| {side} | {own:.3f} | {wide:.3f} | {wide / own:.1f} |", flush=True)
+
+
+def centre(image: Tensor, side: int) -> Tensor:
+    """The middle of a picture, at most ``side`` pixels a side."""
+    height, width = image.shape[1:]
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    return image[:, top : top + side, left : left + side]
+
+
+def _cell(rows: Sequence[Fidelity], layer: str) -> str:
+    found = [row for row in rows if row.layer == layer]
+    return f"{found[0].correlation:.3f} / {found[0].error:.3f}" if found else "–"

@@ -1,0 +1,93 @@
+"""The network that ships with the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from painterly_engine.network import store
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.network.shelf import NetworkShelf, resolve
+from painterly_engine.training import evaluate, pictures
+from painterly_engine.training.decoders import DECODED, load_decoders
+
+LIMIT = 4_000_000
+FILES = ("slim", "slim_decoders")
+
+
+@pytest.fixture(scope="module")
+def slim() -> FeatureNetwork:
+    return store.load_stored("slim")
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Tensor]:
+    """Pictures by procedure that the network was not trained on."""
+    rng = np.random.default_rng(2026)
+    found = [maker(rng, 128) for maker in pictures.MAKERS for _ in range(2)]
+    return [torch.from_numpy(picture.transpose(2, 0, 1).copy()) for picture in found]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_small_enough_and_as_its_passport_says(name: str) -> None:
+    file = store.built_in_dir() / f"{name}.safetensors"
+    assert file.stat().st_size <= LIMIT
+    store.verify(name)
+
+
+def test_it_has_every_layer_that_the_passes_read(slim: FeatureNetwork) -> None:
+    assert {f"relu{block}_1" for block in range(1, 6)} <= set(slim.layers)
+    assert slim.layout.name == "slim"
+    assert all(bool(torch.isfinite(buffer).all()) for buffer in slim.buffers())
+
+
+def test_no_channel_is_dead_on_made_pictures(slim: FeatureNetwork, made: list[Tensor]) -> None:
+    for row in evaluate.activity(slim, made):
+        assert row.dead == 0, row
+
+
+def test_mean_activations_are_near_one_on_made_pictures(slim: FeatureNetwork, made: list[Tensor]) -> None:
+    for row in evaluate.activity(slim, made):
+        assert 0.5 < row.mean < 2, row
+
+
+def test_on_the_reference_paintings(slim: FeatureNetwork, shared: Path) -> None:
+    for row in evaluate.activity(slim, evaluate.paintings(shared / "paintings", 256)[::3]):
+        assert row.dead == 0 and 0.5 < row.mean < 2, row
+
+
+def test_decoders_give_a_picture_back(slim: FeatureNetwork, made: list[Tensor]) -> None:
+    decoders = load_decoders(store.built_in_dir() / "slim_decoders.safetensors", slim)
+    assert set(decoders) == set(DECODED)
+    for layer, decoder in decoders.items():
+        for picture in made[:4]:
+            features = evaluate.features_of(slim, picture, [layer])[layer]
+            given = decoder(features[None])[0]
+            spread = (picture - picture.mean((1, 2), keepdim=True)).square().mean()
+            assert float((given - picture).square().mean()) < 0.6 * float(spread), layer
+
+
+def test_auto_is_the_built_in_network_where_nothing_was_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAINTERLY_DATA_DIR", str(tmp_path))
+    assert resolve("auto") == "slim"
+    assert NetworkShelf().get("auto").name == "slim"
+
+
+@pytest.mark.long
+def test_the_wheel_contains_the_weights(repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path)]
+    subprocess.run([*command, str(repository)], check=True, timeout=300)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for file in ("slim.safetensors", "slim.json", "slim_decoders.safetensors", "stylization.safetensors"):
+        assert f"painterly_engine/weights/{file}" in names
