@@ -62,6 +62,6 @@ def crop(picture: Pixels, box: Box) -> Pixels:
 
 def alpha_plane(rgba: bytes, width: int, height: int, sample_type: SampleType) -> Pixels:
     """The alpha of an RGBA picture of uint8 or float32 samples as a one-channel picture of its own."""
-    samples = memoryview(rgba)
-    alpha = samples[3::4] if sample_type is SampleType.UINT8 else samples.cast("f")[3::4]
-    return Pixels(height, width, 1, sample_type, alpha.tobytes())
+    # Bytes are sliced many times faster than a memoryview.
+    alpha = rgba[3::4] if sample_type is SampleType.UINT8 else memoryview(rgba).cast("f")[3::4].tobytes()
+    return Pixels(height, width, 1, sample_type, alpha)
