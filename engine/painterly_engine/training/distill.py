@@ -49,7 +49,7 @@ class Plan:
     """
 
     seed: int = 0
-    steps: int = 5000
+    steps: int = 4000
     crops: int = 6
     pairs: int = 2
     chunk: int = 128

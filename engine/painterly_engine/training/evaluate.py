@@ -195,18 +195,6 @@ def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``evaluate-features`` to the command line's sub-commands."""
-    parser = commands.add_parser("evaluate-features", help="fidelity, activity, speckle and speed of a network")
-    parser.add_argument("--weights", default="slim", help="the network that is judged")
-    parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="genuine VGG-19")
-    parser.add_argument("--deep-teacher", type=Path, required=True, metavar="PATH", help="compressed VGG-19 with lifts")
-    parser.add_argument("--paintings", type=Path, required=True, metavar="FOLDER", help="N.jpg")
-    parser.add_argument("--size", type=int, default=256, help="longest side the paintings are shrunk to")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.set_defaults(run=evaluate_features)
-
-
 def evaluate_features(arguments: argparse.Namespace) -> int:
     """Print the figures as Markdown tables."""
     torch.set_num_threads(arguments.threads)

@@ -121,16 +121,6 @@ def save(model: Model, path: Path) -> str:
     return store.file_sha256(path)
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``train-stylization`` to the command line's sub-commands."""
-    parser = commands.add_parser("train-stylization", help="fit the estimator of the stylization weight")
-    parser.add_argument(
-        "--paintings", type=Path, required=True, metavar="FOLDER", help="N.jpg and stylization.json with their weights"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.set_defaults(run=train_stylization)
-
-
 def train_stylization(arguments: argparse.Namespace) -> int:
     """Fit, judge, save; prints a Markdown table."""
     torch.set_num_threads(1)

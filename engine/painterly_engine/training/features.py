@@ -1,4 +1,4 @@
-"""``painterly train-features`` and ``train-stylization``: how the weights in the package were made."""
+"""``painterly train-features``: the built-in network and its decoders, in one command."""
 
 from __future__ import annotations
 
@@ -13,31 +13,12 @@ from safetensors.torch import save_file
 
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.network.store import Passport, file_sha256, read_safetensors, store_in
-from painterly_engine.training import decoders, distill, evaluate, pictures, stylize, teachers
+from painterly_engine.training import decoders, distill, pictures, teachers
 from painterly_engine.training.crops import Crops
 from painterly_engine.training.distill import Log, Plan
-from painterly_protocol.errors import PainterlyError
 
 SOURCE = "painterly train-features"
 LICENCE = "MIT; distilled from VGG-19 (CC BY 4.0) and Collaborative Distillation's compressed VGG-19 (MIT)"
-
-
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``train-features``, ``train-stylization`` and ``evaluate-features`` to the command line's sub-commands."""
-    stylize.add_parsers(commands)
-    evaluate.add_parsers(commands)
-    parser = commands.add_parser("train-features", help="train the built-in feature network and its decoders")
-    parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
-    parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=Plan.steps)
-    parser.add_argument("--decoder-steps", type=int, default=1200)
-    parser.add_argument("--pictures", type=int, default=180, help="how many are made by procedure")
-    parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="other numbers of threads round differently")
-    parser.set_defaults(run=train_features)
 
 
 def train_features(arguments: argparse.Namespace) -> int:
@@ -109,18 +90,3 @@ def _logger(file: Path) -> Log:
         stream.flush()
 
     return log
-
-
-def main(argv: list[str] | None = None) -> int:
-    """``python -m painterly_engine.training.cli train-features …``."""
-    parser = argparse.ArgumentParser(prog="painterly", description=__doc__)
-    add_parsers(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except PainterlyError as error:
-        parser.exit(1, f"{error}\n")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
