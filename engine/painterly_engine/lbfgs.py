@@ -5,6 +5,7 @@ Not ``torch.optim.LBFGS``: its tolerances test the largest element where torch7 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ class Settings:
         change_tolerance: stop when g·d exceeds minus this, ‖step‖₁ is at most this or the value changed by less
             (tolX). Negative: the last two never; ascent directions up to that slope are accepted.
         history: correction pairs kept.
+        largest_step: a step that would move any element further forgets the history and starts afresh. Not in torch7:
+            without line search, one pair of almost no curvature (y·s barely above 0) throws x away for good, and the
+            gradients of pass 2, which belong to no function, do produce such pairs.
     """
 
     iterations: int
@@ -34,6 +38,7 @@ class Settings:
     gradient_tolerance: float = 1e-5
     change_tolerance: float = 1e-9
     history: int = 100
+    largest_step: float = math.inf
 
 
 def minimise(evaluate: Evaluate, x: Tensor, settings: Settings) -> Tensor:
@@ -47,7 +52,7 @@ def minimise(evaluate: Evaluate, x: Tensor, settings: Settings) -> Tensor:
         return x.clone()
     curvature = _Curvature(settings.history)
     direction = -gradient
-    rate = settings.learning_rate / max(1.0, float(gradient.abs().sum()))
+    rate = _first_rate(gradient, settings)
     for iteration in range(1, settings.iterations + 1):
         if float(gradient.dot(direction)) > -settings.change_tolerance:
             break
@@ -62,6 +67,10 @@ def minimise(evaluate: Evaluate, x: Tensor, settings: Settings) -> Tensor:
         curvature.add(step, gradient - old_gradient)
         direction = curvature.direction(gradient)
         rate = settings.learning_rate
+        if not rate * float(direction.abs().max()) <= settings.largest_step:
+            curvature = _Curvature(settings.history)
+            direction = -gradient
+            rate = _first_rate(gradient, settings)
     return x
 
 
@@ -91,6 +100,11 @@ class _Curvature:
         for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - y.dot(q) * rho)
         return q
+
+
+def _first_rate(gradient: Tensor, settings: Settings) -> float:
+    """min(1, 1/‖g‖₁)·lr: nothing is known of the curvature yet."""
+    return settings.learning_rate / max(1.0, float(gradient.abs().sum()))
 
 
 def _flat(gradient: Tensor, settings: Settings) -> bool:

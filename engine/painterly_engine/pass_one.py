@@ -60,7 +60,8 @@ def run_pass_one(
         gradient = loose * (gradient + VARIATION_WEIGHT * variation_gradient(pixels))
         return torch.stack(list(values.values())).sum(), gradient.flatten()
 
-    return minimise(evaluate, start.flatten(), Settings(iterations, LEARNING_RATE)).view_as(start) / scale
+    settings = Settings(iterations, LEARNING_RATE, largest_step=scale)
+    return minimise(evaluate, start.flatten(), settings).view_as(start) / scale
 
 
 @torch.no_grad()

@@ -70,7 +70,7 @@ def run_pass_two(
         gradient = loose * (loose * gradient)
         return gradient.new_zeros(()), gradient.flatten()
 
-    settings = Settings(iterations, LEARNING_RATE, gradient_tolerance=NEVER, change_tolerance=NEVER)
+    settings = Settings(iterations, LEARNING_RATE, gradient_tolerance=NEVER, change_tolerance=NEVER, largest_step=scale)
     return minimise(evaluate, start.flatten(), settings).view_as(start) / scale
 
 

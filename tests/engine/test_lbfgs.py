@@ -140,3 +140,21 @@ def test_stops_before_a_step_without_descent_unless_tolerances_are_negative() ->
     seen.clear()
     minimise(flat, torch.zeros(2), Settings(4, 1.0, gradient_tolerance=NEVER, change_tolerance=NEVER))
     assert len(seen) == 4
+
+
+def test_a_pair_of_hardly_any_curvature_cannot_throw_x_away() -> None:
+    """The gradient turns by a right angle: y·s is a rounding error above 0, and 1 / y·s a step to nowhere."""
+    calls: list[Tensor] = []
+
+    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+        calls.append(x.clone())
+        turned = torch.tensor([1.0 - 1e-7, 5.0], dtype=torch.float64)
+        first = torch.tensor([1.0, 0.0], dtype=torch.float64)
+        return torch.tensor(0.0), first if len(calls) == 1 else turned
+
+    origin = torch.zeros(2, dtype=torch.float64)
+    as_published = minimise(evaluate, origin, Settings(2, 0.1, NEVER, NEVER))
+    assert as_published.abs().max() > 1e5
+    calls.clear()
+    guarded = minimise(evaluate, origin, Settings(2, 0.1, NEVER, NEVER, largest_step=10.0))
+    torch.testing.assert_close(guarded, -torch.tensor([0.1 + 0.1 / 6, 0.5 / 6], dtype=torch.float64))

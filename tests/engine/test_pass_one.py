@@ -48,7 +48,7 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
 
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
-        assert settings == lbfgs.Settings(9, 1.0, 1e-5, 1e-9, 100)
+        assert settings == lbfgs.Settings(9, 1.0, 1e-5, 1e-9, 100, network.layout.pixel_scale)
         assert torch.equal(x, (s.composite * network.layout.pixel_scale).flatten())
         return x
 

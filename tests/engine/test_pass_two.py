@@ -55,7 +55,7 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
 
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
-        assert settings == lbfgs.Settings(5, 0.1, -1, -1, 100)
+        assert settings == lbfgs.Settings(5, 0.1, -1, -1, 100, network.layout.pixel_scale)
         assert torch.equal(x, (s.composite * network.layout.pixel_scale).flatten())
         return x
 
