@@ -1,4 +1,4 @@
-"""Which files of the plug-in know GIMP is visible from their names, and the entry starts with everything else missing."""
+"""Which files of the plug-in know GIMP is visible from their names; the entry starts with everything else missing."""
 
 from __future__ import annotations
 

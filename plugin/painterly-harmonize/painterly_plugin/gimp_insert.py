@@ -35,12 +35,14 @@ def insert_result(
             "The object's layer was deleted while its result was being painted.",
             "Undo the deletion and run the filter again.",
         )
+    layer = _new_layer(image, choice.object_layer, subject.mask_box)
+    _paint(layer, subject, result)
+    _add_mask(layer, subject)
+    layer.attach_parasite(Gimp.Parasite.new(PARASITE_NAME, PARASITE_PERSISTENT, list(note)))
+    # The image is touched only now that nothing is left that could fail.
     image.undo_group_start()
     try:
-        layer = _new_layer(image, choice.object_layer, subject.mask_box)
-        layer.attach_parasite(Gimp.Parasite.new(PARASITE_NAME, PARASITE_PERSISTENT, list(note)))
-        _paint(layer, subject, result)
-        _add_mask(layer, subject)
+        _place(layer, choice.object_layer, subject.mask_box)
         if hide_object:
             choice.object_layer.set_visible(False)
         image.set_selected_layers([layer])
@@ -54,10 +56,16 @@ def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.La
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
     name = f"Harmonized: {object_layer.get_name()}"
-    layer = Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    return Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+
+
+def _place(layer: Gimp.Layer, object_layer: Gimp.Layer, box: Box) -> None:
+    """Just above the object, in its group."""
+    image = object_layer.get_image()
     image.insert_layer(layer, object_layer.get_parent(), image.get_item_position(object_layer))
     layer.set_offsets(box.x, box.y)
-    return layer
+    # A new mask is what GIMP would paint on next; the user expects the picture.
+    layer.set_edit_mask(False)
 
 
 def _paint(layer: Gimp.Layer, subject: Subject, result: Result) -> None:
@@ -81,8 +89,6 @@ def _add_mask(layer: Gimp.Layer, subject: Subject) -> None:
     layer.add_mask(mask)
     coverage = crop(subject.mask, box.shifted(-subject.area.x, -subject.area.y))
     _write(mask, Box(0, 0, box.width, box.height), MASK_FORMATS[coverage.sample_type], coverage)
-    # A new mask is what GIMP would paint on next; the user expects the picture.
-    layer.set_edit_mask(False)
 
 
 def _write(drawable: Gimp.Drawable, box: Box, pixel_format: str, pixels: Pixels) -> None:
