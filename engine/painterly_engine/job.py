@@ -17,7 +17,7 @@ from painterly_engine.finishing.finish import Finished
 from painterly_engine.harmonize import REFERENCE_LAYER, Scene, harmonize
 from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.network.shelf import RANDOM, NetworkShelf
 from painterly_engine.presets import effective
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, scale_bilinear
@@ -77,6 +77,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "device": str(shelf.device),
         "seconds": clock.finish(),
         "notes": _notes(network),
+        "warnings": _warnings(network),
     }
     return Harmonized(x, y, to_pixels(picture), metadata)
 
@@ -89,6 +90,16 @@ def _notes(network: FeatureNetwork) -> list[str]:
     return [
         f"This network ends at {network.layers[-1]}: matching, content and the deep histogram use {deepest}, "
         "style the layers there are."
+    ]
+
+
+def _warnings(network: FeatureNetwork) -> list[str]:
+    """What every client must show, since the picture is not what was hoped for."""
+    if not network.name.startswith(RANDOM):
+        return []
+    return [
+        "No trained network was at hand: random weights were used, which give noise and blur. "
+        "Run “painterly weights fetch vgg19”."
     ]
 
 

@@ -54,12 +54,7 @@ def test_scaling_keeps_hidden_colours_out_of_the_edge() -> None:
     assert pasted.mask[1:3, 1:3].min() > 200
 
 
-@pytest.mark.parametrize(
-    ("at", "scale", "opaque"), [((8, 0), 1.0, False), ((0, -2), 1.0, False), (None, 0.01, False), (None, 1.0, True)]
-)
-def test_what_cannot_be_pasted_is_refused(at: tuple[int, int] | None, scale: float, opaque: bool) -> None:
-    picture = cutout(2, 3)
-    if opaque:
-        picture[..., 3] = 255
+@pytest.mark.parametrize(("at", "scale"), [((8, 0), 1.0), ((0, -2), 1.0), (None, 0.01)])
+def test_what_cannot_be_pasted_is_refused(at: tuple[int, int] | None, scale: float) -> None:
     with pytest.raises(PainterlyError):
-        paste(PAINTING, picture, at, scale)
+        paste(PAINTING, cutout(2, 3), at, scale)

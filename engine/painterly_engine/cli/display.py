@@ -75,7 +75,7 @@ class Lines:
         if isinstance(event, Queued) and event.position:
             print(f"waiting: {event.position} before this one", file=sys.stderr, flush=True)
         elif isinstance(event, Progress):
-            quarter = 4 * event.iteration // event.iterations if event.iterations else 0
+            quarter = 4 * event.iteration // event.iterations if event.iterations else -1
             if (event.phase, quarter) == self._last:
                 return
             self._last = (event.phase, quarter)

@@ -16,7 +16,8 @@ from painterly_protocol.messages import EngineMessage, Result
 from painterly_protocol.request import HarmonizeRequest
 
 CLIENT = "painterly-cli"
-START_COMMAND = (sys.executable, "-m", "painterly_engine.service")
+IDLE_EXIT_S = "3600"  # an engine started for one job stays an hour for the next
+START_COMMAND = (sys.executable, "-m", "painterly_engine.service", "--idle-exit", IDLE_EXIT_S)
 STOPPING_S = 15.0
 
 

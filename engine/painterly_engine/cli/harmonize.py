@@ -113,12 +113,12 @@ def summary(result: Result, output: Path) -> str:
     network, seconds, stylization = about["network"], about["seconds"], about["stylization"]
     assert isinstance(network, dict) and isinstance(seconds, dict) and isinstance(stylization, dict)
     layers = network["layers"]
-    notes = about.get("notes")
+    remarks = [about.get("notes"), about.get("warnings")]
     lines = [
         f"{output}: network {network['name']} ({layers[0]} to {layers[-1]}), working size "
         f"{about['working_size']}, {about['iterations']} iterations a pass, {sum(seconds.values()):.1f} s",
         f"stylization {stylization['value']:g}: {stylization['reason']}",
-        *(notes if isinstance(notes, list) else []),
+        *(remark for group in remarks if isinstance(group, list) for remark in group),
     ]
     return "\n".join(lines)
 
@@ -142,6 +142,12 @@ def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
             )
         return Pasted(read_rgb(arguments.composite).pixels, read_mask(arguments.mask))
     cutout = read_rgba(arguments.object).pixels
+    if arguments.mask is None and cutout[..., 3].min() == 255:
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            "The object has no transparency, so its outline is unknown.",
+            "Cut it out, or give --mask.",
+        )
     if arguments.mask is None:
         return paste(painting, cutout, arguments.at, arguments.scale)
     return _paste_masked(painting, cutout, read_mask(arguments.mask), arguments)

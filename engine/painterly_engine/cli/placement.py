@@ -28,10 +28,8 @@ def paste(painting: Bytes, cutout: Bytes, at: tuple[int, int] | None, scale: flo
         scale: size factor of the object, > 0.
 
     Raises:
-        PainterlyError: BAD_REQUEST for an object that is opaque everywhere, scaled to nothing or off the canvas.
+        PainterlyError: BAD_REQUEST for an object scaled to nothing or off the canvas.
     """
-    if cutout[..., 3].min() == 255 and cutout.shape[:2] != painting.shape[:2]:
-        raise _bad("The object has no transparency, so its outline is unknown.", "Cut it out, or give --mask.")
     cutout = _scaled(cutout, scale)
     height, width = painting.shape[:2]
     x, y = at if at is not None else ((width - cutout.shape[1]) // 2, (height - cutout.shape[0]) // 2)
