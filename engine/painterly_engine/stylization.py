@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -28,7 +29,7 @@ DEFAULT = 5.0
 CLASSES = (1.0, 5.0, 10.0)
 MODEL_FILE = "stylization.safetensors"
 MODEL_FORMAT = "painterly-stylization-1"
-TENSORS = ("mean", "deviation", "projection", "phase", "coefficients")
+TENSORS = ("mean", "deviation", "coefficients")
 _log = logging.getLogger(__name__)
 
 # The published weights fall into three levels by category: 1, 5 and 10. Genres that have no published painting take the
@@ -71,7 +72,7 @@ class Model:
         layers: whose statistics are read.
         longest: the painting is scaled to this many pixels on its longest side first.
         mean, deviation: (d,) of the statistics, to standardise them.
-        projection, phase: (d, m) and (m,) of the Fourier features.
+        seed, width: of the Fourier features, as ``waves`` makes them.
         coefficients: (m,); intercept: of log τ.
     """
 
@@ -79,20 +80,33 @@ class Model:
     longest: int
     mean: Tensor
     deviation: Tensor
-    projection: Tensor
-    phase: Tensor
     coefficients: Tensor
     intercept: float
+    seed: int
+    width: float
 
     def estimate(self, statistics: Tensor) -> float:
         """τ within 1 to 10, the range of the published ones."""
-        waves = fourier(((statistics - self.mean) / self.deviation)[None], self.projection, self.phase)
+        standardised = ((statistics - self.mean) / self.deviation)[None]
+        waves = fourier(standardised, len(self.coefficients), self.width, self.seed)
         return min(10.0, max(1.0, math.exp(float((waves @ self.coefficients)[0]) + self.intercept)))
 
 
-def fourier(standardised: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
-    """Random Fourier features (n, m) of (n, d), whose products approximate a Gaussian kernel."""
-    return torch.cos(standardised @ projection + phase) * math.sqrt(2 / phase.shape[0])
+def fourier(standardised: Tensor, count: int, width: float, seed: int) -> Tensor:
+    """Random Fourier features (n, count) of (n, d), whose products approximate the kernel exp(−‖x − y‖² / width²).
+
+    Drawn anew from the seed, by NumPy's generator whose stream is frozen for good.
+    """
+    projection, phase = _draws(standardised.shape[1], count, seed)
+    angles = standardised.double() @ projection * (math.sqrt(2) / width) + phase
+    return torch.cos(angles) * math.sqrt(2 / count)
+
+
+@lru_cache(maxsize=4)
+def _draws(dimension: int, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    random = np.random.RandomState(seed)
+    projection = torch.from_numpy(random.standard_normal((dimension, count)))
+    return projection, torch.from_numpy(random.uniform(0, 2 * math.pi, count))
 
 
 @torch.no_grad()
@@ -143,7 +157,14 @@ def load_model(path: Path) -> Model:
         with safe_open(path, "pt") as file:
             about = json.loads(file.metadata()[MODEL_FORMAT])
             tensors = {name: file.get_tensor(name) for name in TENSORS}
-            return Model(tuple(about["layers"]), int(about["longest"]), intercept=float(about["intercept"]), **tensors)
+            return Model(
+                layers=tuple(about["layers"]),
+                longest=int(about["longest"]),
+                intercept=float(about["intercept"]),
+                seed=int(about["seed"]),
+                width=float(about["width"]),
+                **tensors,
+            )
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise store.corrupt(path, repair) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -66,12 +67,16 @@ def test_a_number_and_a_genre_are_taken_at_their_word() -> None:
 
 
 def by_hand(model: Model, statistics: list[float]) -> float:
-    """Σ_j c_j √(2/m) cos(Σ_i z_i P_ij + φ_j), number by number."""
-    total, m = model.intercept, len(model.phase)
+    """Σ_j c_j √(2/m) cos(Σ_i z_i P_ij √2 / width + φ_j), number by number."""
+    m = len(model.coefficients)
+    random = np.random.RandomState(model.seed)
+    projection, phase = random.standard_normal((len(statistics), m)), random.uniform(0, 2 * math.pi, m)
+    total = model.intercept
     for j in range(m):
-        angle = float(model.phase[j])
+        angle = float(phase[j])
         for i, value in enumerate(statistics):
-            angle += (value - float(model.mean[i])) / float(model.deviation[i]) * float(model.projection[i, j])
+            standardised = (value - float(model.mean[i])) / float(model.deviation[i])
+            angle += standardised * float(projection[i, j]) * math.sqrt(2) / model.width
         total += float(model.coefficients[j]) * math.sqrt(2 / m) * math.cos(angle)
     return min(10.0, max(1.0, math.exp(total)))
 
@@ -79,13 +84,20 @@ def by_hand(model: Model, statistics: list[float]) -> float:
 def model(d: int, m: int = 5) -> Model:
     torch.manual_seed(2)
     return Model(
-        ("relu1_1",), 32, torch.randn(d), torch.rand(d) + 0.5, torch.randn(d, m), torch.rand(m), torch.randn(m), 1.0
+        ("relu1_1",), 32, torch.randn(d), torch.rand(d) + 0.5, torch.randn(m, dtype=torch.float64), 1.0, 7, 1.5
     )
 
 
 def test_the_estimate_is_the_formula() -> None:
     values = [0.3, -1.0, 2.0]
     assert model(3).estimate(torch.tensor(values)) == pytest.approx(by_hand(model(3), values), rel=1e-5)
+
+
+def test_waves_approximate_the_gaussian_kernel() -> None:
+    x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    waves = stylization.fourier(x, 20_000, 1.3, 0)
+    kernel = torch.exp(-(torch.cdist(x, x).double() ** 2) / 1.3**2)
+    torch.testing.assert_close(waves @ waves.T, kernel, rtol=0, atol=0.03)
 
 
 def test_statistics_by_hand() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,12 @@ from painterly_engine.stylization import (
     painting_statistics,
 )
 from painterly_engine.training.evaluate import paintings
+from painterly_engine.training.teachers import LAYERS as FIVE
 
 LONGEST = 256
-WAVES = 512
-LAYERS: tuple[tuple[str, ...], ...] = (("relu2_1",), ("relu3_1",), ("relu4_1",), ("relu2_1", "relu3_1", "relu4_1"))
-RIDGES = (0.03, 0.1, 0.3)
+WAVES = 1024
+LAYERS: tuple[tuple[str, ...], ...] = (("relu4_1",), ("relu2_1", "relu3_1", "relu4_1"), FIVE)
+RIDGES = (0.03, 0.1)
 SEED = 0
 
 
@@ -70,15 +70,12 @@ def fit(statistics: Tensor, logarithms: Tensor, choice: Choice) -> Model:
     mean, deviation = statistics.mean(0), statistics.std(0) + 1e-3
     standardised = (statistics - mean) / deviation
     distances = torch.cdist(standardised, standardised)
-    width = distances[distances > 0].median()
-    generator = torch.Generator().manual_seed(SEED)
-    projection = torch.randn(statistics.shape[1], WAVES, generator=generator) * (math.sqrt(2) / width)
-    phase = torch.rand(WAVES, generator=generator) * 2 * math.pi
-    waves = fourier(standardised, projection, phase).double()
+    width = float(distances[distances > 0].median())
+    waves = fourier(standardised, WAVES, width, SEED)
     intercept = float(logarithms.double().mean())
     kernel = waves @ waves.T + choice.ridge * torch.eye(len(waves), dtype=torch.float64)
     coefficients = waves.T @ torch.linalg.solve(kernel, logarithms.double() - intercept)
-    return Model(choice.layers, LONGEST, mean, deviation, projection, phase, coefficients.float(), intercept)
+    return Model(choice.layers, LONGEST, mean, deviation, coefficients, intercept, SEED, width)
 
 
 def leave_one_out(statistics: Tensor, logarithms: Tensor, choice: Choice) -> list[float]:
@@ -116,7 +113,8 @@ def judge(statistics: dict[tuple[str, ...], Tensor], logarithms: Tensor, names: 
 def save(model: Model, path: Path) -> str:
     """Write the coefficients; returns the file's SHA-256."""
     tensors = {name: getattr(model, name).contiguous() for name in TENSORS}
-    about = {"layers": model.layers, "longest": model.longest, "intercept": model.intercept}
+    names = ("layers", "longest", "intercept", "seed", "width")
+    about = {name: getattr(model, name) for name in names}
     save_file(tensors, path, {MODEL_FORMAT: json.dumps(about)})
     return store.file_sha256(path)
 
