@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the three sub-commands."""
+    """Add the sub-commands."""
     _add_train_features(commands)
+    _add_train_decoders(commands)
     _add_train_stylization(commands)
     _add_evaluate_features(commands)
 
@@ -17,15 +18,25 @@ def _add_train_features(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser = commands.add_parser("train-features", help="train the built-in feature network and its decoders")
     parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
     parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")
+    parser.add_argument("--steps", type=int, default=4000)
+    _add_common(parser)
+    parser.set_defaults(run=_train_features)
+
+
+def _add_train_decoders(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("train-decoders", help="train only the decoders of FOLDER/slim.safetensors")
+    _add_common(parser)
+    parser.set_defaults(run=_train_decoders)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--decoder-steps", type=int, default=1200)
+    parser.add_argument("--decoder-steps", type=int, default=3000)
     parser.add_argument("--pictures", type=int, default=180, help="how many are made by procedure")
     parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="other numbers of threads round differently")
-    parser.set_defaults(run=_train_features)
 
 
 def _add_train_stylization(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,6 +63,12 @@ def _train_features(arguments: argparse.Namespace) -> int:
     from painterly_engine.training.features import train_features
 
     return train_features(arguments)
+
+
+def _train_decoders(arguments: argparse.Namespace) -> int:
+    from painterly_engine.training.features import train_decoders
+
+    return train_decoders(arguments)
 
 
 def _train_stylization(arguments: argparse.Namespace) -> int:

@@ -117,5 +117,5 @@ def _step(
             given = decoder(features[layer])
             seen = batch_features(network, given, _PERCEIVED)
             perceived = [(seen[one] - features[one]).float().square().mean() for one in _PERCEIVED]
-            errors[layer] = (given - images).float().square().mean() * 10 + 0.02 * torch.stack(perceived).sum()
+            errors[layer] = (given - images).float().square().mean() * 50 + 0.02 * torch.stack(perceived).sum()
     return errors

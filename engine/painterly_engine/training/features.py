@@ -22,24 +22,35 @@ LICENCE = "MIT; distilled from VGG-19 (CC BY 4.0) and Collaborative Distillation
 
 
 def train_features(arguments: argparse.Namespace) -> int:
-    """Train, save and log; ends with the SHA-256 of what was made."""
+    """Train the network, then its decoders; save and log; ends with the SHA-256 of what was made."""
+    panel = teachers.panel(arguments.teacher, arguments.deep_teacher)
+    crops, device, log = _prepare(arguments)
+    for teacher in panel:
+        log(f"teacher {teacher.network.name} sha256 {teacher.network.sha256} for {', '.join(teacher.layers)}")
+    _features(arguments, crops, panel, device, log)
+    _decoders(arguments, crops, device, log)
+    return 0
+
+
+def train_decoders(arguments: argparse.Namespace) -> int:
+    """Train the decoders of the slim.safetensors that is in the output folder already."""
+    _decoders(arguments, *_prepare(arguments))
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> tuple[Crops, torch.device, Log]:
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
     arguments.output.mkdir(parents=True, exist_ok=True)
     log = _logger(arguments.output / "train.log")
     device = torch.device(arguments.device)
-    panel = teachers.panel(arguments.teacher, arguments.deep_teacher)
     log(f"torch {torch.__version__}, {device}, {arguments.threads} threads, seed {arguments.seed}")
-    for teacher in panel:
-        log(f"teacher {teacher.network.name} sha256 {teacher.network.sha256} for {', '.join(teacher.layers)}")
     files = pictures.photograph_files()
     log(f"photographs: {', '.join(file.name for file in files) or 'none'}")
     crops = Crops(pictures.gallery(arguments.seed, arguments.pictures, 320), arguments.crop)
     log(f"{len(crops.gallery)} pictures")
-    _features(arguments, crops, panel, device, log)
-    _decoders(arguments, crops, device, log)
-    return 0
+    return crops, device, log
 
 
 def _features(
