@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import painterly_engine  # noqa: F401 (first: it tells OpenMP how to wait, which torch reads when it is loaded)
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
