@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import painterly_engine  # noqa: F401 (first: it tells OpenMP how to wait, which torch reads when it is loaded)
 import pytest
+
+import painterly_engine  # noqa: F401 (first: it tells OpenMP how to wait, which torch reads when it is loaded)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
