@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -209,6 +209,10 @@ shapes = st.sampled_from([(3, 3, 1, 1), (4, 3, 3, 3), (4, 4, 3, 3), (4,), (3,), 
 
 
 @given(st.dictionaries(keys, shapes, max_size=8))
+@example({"0.weight": (3, 3, 1, 1)})
+@example(
+    {f"conv{n}_1.{kind}": (3, 3, 3, 3)[: 4 if kind == "weight" else 1] for n in (1, 3) for kind in ("weight", "bias")}
+)
 def test_any_state_dict_is_either_a_chain_or_refused(found: dict[str, tuple[int, ...]]) -> None:
     try:
         network = recognise({key: torch.zeros(shape) for key, shape in found.items()})

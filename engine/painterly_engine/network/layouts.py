@@ -26,7 +26,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from painterly_engine.network.features import CAFFE, GATYS, TORCHVISION, FeatureNetwork, Layout, vgg_steps
+from painterly_engine.network.features import CAFFE, GATYS, POOL, TORCHVISION, FeatureNetwork, Layout, vgg_steps
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 Convolutions = dict[str, tuple[Tensor, Tensor]]
@@ -107,6 +107,8 @@ def _convolution(state: State, prefix: str) -> tuple[Tensor, Tensor]:
 def _chain(
     state: State, prefixes: Sequence[str], names: Sequence[str], steps: tuple[str, ...], layout: Layout
 ) -> Recognised:
+    if not names or [step for step in steps if step != POOL] != list(names):
+        raise _unknown(f"its convolutions, {', '.join(prefixes) or 'none at all'}, make no chain")
     convolutions = {name: _convolution(state, prefix) for name, prefix in zip(names, prefixes, strict=True)}
     channels = 3
     for name, (weight, _) in convolutions.items():
@@ -141,6 +143,8 @@ def _blocks(numbers: Sequence[int], within: int) -> tuple[int, ...]:
 
 def _read_numbered(state: State, pattern: str, within: int, layout: Layout) -> Recognised:
     modules = _numbered(state, pattern)
+    if not modules:
+        raise _unknown("it has no 3×3 convolutions")
     steps = vgg_steps(_blocks(list(modules), within))
     return _chain(state, list(modules.values()), [s for s in steps if s.startswith("relu")], steps, layout)
 
