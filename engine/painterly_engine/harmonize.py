@@ -44,9 +44,13 @@ class Scene:
 
 @dataclass(frozen=True)
 class Harmonization:
-    """The passes' pictures, (3, H, W) RGB in [0, 1], and the finished one."""
+    """The passes' pictures, (3, H, W) RGB in [0, 1], and the finished one.
+
+    ``ring`` is the mask of the painting's positions that pass 2 imitated, (h, w) bool at the reference layer.
+    """
 
     pass_one: Tensor
+    ring: Tensor
     pass_two: Tensor
     finished: Finished
     balance: Balance
@@ -98,7 +102,7 @@ def harmonize(
     finished = finish(
         stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
     )
-    return Harmonization(intermediate, stylized, finished, balance)
+    return Harmonization(intermediate, ring, stylized, finished, balance)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,7 +15,7 @@ from torch import Tensor
 from painterly_engine import __version__
 from painterly_engine.arrays import Array, to_array, to_pixels, to_tensor, white
 from painterly_engine.finishing.finish import Finished
-from painterly_engine.harmonize import REFERENCE_LAYER, Scene, harmonize
+from painterly_engine.harmonize import REFERENCE_LAYER, Harmonization, Scene, harmonize
 from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import RANDOM, NetworkShelf
@@ -27,6 +28,7 @@ from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
+MINIMUM_SIDE = 2  # the balance of pass 2 is measured between neighbours
 OBJECT_LEVEL = 0.1  # mask values above this are object, as the published code has it (algorithm.md 1.2 step 3)
 
 
@@ -54,7 +56,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     network = shelf.get(request.parameters.weights)
     clock.report(Phase.PREPARING, 0.0)
     settings = effective(request.parameters)
-    scene = _scene_at_working_size(request, settings.size, shelf.device)
+    scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), shelf.device)
     stylization = choose_stylization(request.parameters.stylization, scene.painting)
     outcome = harmonize(
         scene,
@@ -77,7 +79,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "device": str(shelf.device),
         "seconds": clock.finish(),
         "notes": _notes(network),
-        "warnings": _warnings(network),
+        "warnings": _warnings(network, outcome),
     }
     return Harmonized(x, y, to_pixels(picture), metadata)
 
@@ -93,14 +95,39 @@ def _notes(network: FeatureNetwork) -> list[str]:
     ]
 
 
-def _warnings(network: FeatureNetwork) -> list[str]:
+def _warnings(network: FeatureNetwork, outcome: Harmonization) -> list[str]:
     """What every client must show, since the picture is not what was hoped for."""
-    if not network.name.startswith(RANDOM):
-        return []
-    return [
-        "No trained network was at hand: random weights were used, which give noise and blur. "
-        "Run “painterly weights fetch vgg19”."
-    ]
+    warnings: list[str] = []
+    if network.name.startswith(RANDOM):
+        warnings.append(
+            "No trained network was at hand: random weights were used, which give noise and blur. "
+            "Run “painterly weights fetch vgg19”."
+        )
+    if not outcome.ring.any():
+        warnings.append(
+            "The object is so small or thin at this working size that nothing of the painting was matched to it. "
+            "Raise the working size."
+        )
+    return warnings
+
+
+def working_size(painting: Pixels, longest: int, network: FeatureNetwork) -> tuple[int, int]:
+    """(height, width) with the longest side ``longest`` pixels, up or down (algorithm.md 1.0).
+
+    Raises:
+        PainterlyError: BAD_REQUEST where the network cannot see so narrow a picture.
+    """
+    size = fit_longest(painting.height, painting.width, longest)
+    smallest = max(MINIMUM_SIDE, network.smallest_side())
+    if min(size) >= smallest:
+        return size
+    ratio = max(painting.height, painting.width) / min(painting.height, painting.width)
+    raise PainterlyError(
+        ErrorCode.BAD_REQUEST,
+        f"At a working size of {longest} px the picture is {size[1]}×{size[0]} px; the network {network.name} needs "
+        f"{smallest} px on the shorter side.",
+        f"Raise the working size to {math.ceil(ratio * (smallest + 1))} px or more, or work on a part of the picture.",
+    )
 
 
 class _PhaseClock(Observer):
@@ -138,9 +165,8 @@ class _PhaseClock(Observer):
         return dict(self._seconds)
 
 
-def _scene_at_working_size(request: HarmonizeRequest, longest: int, device: torch.device) -> Scene:
-    """Everything scaled so that the longest side is ``longest`` pixels, up or down (algorithm.md 1.0)."""
-    size = fit_longest(request.painting.height, request.painting.width, longest)
+def _scene_at_working_size(request: HarmonizeRequest, size: tuple[int, int], device: torch.device) -> Scene:
+    """Everything scaled to (height, width)."""
 
     def scaled(pixels: Pixels, name: str) -> Tensor:
         return scale_bilinear(to_tensor(to_array(pixels), name, device), size)
@@ -150,16 +176,26 @@ def _scene_at_working_size(request: HarmonizeRequest, longest: int, device: torc
         raise PainterlyError(
             ErrorCode.EMPTY_MASK,
             "The mask is empty: there is no object to harmonize.",
-            f"Select the object, or raise the working size above {longest} px if the object is tiny.",
+            f"Select the object, or raise the working size above {max(size)} px if the object is tiny.",
         )
     loose = loose_mask(tight) if request.loose_mask is None else scaled(request.loose_mask, "loose mask")
     if not bool((loose > 0).any()):
-        raise PainterlyError(
-            ErrorCode.EMPTY_MASK,
-            f"At a working size of {longest} px the object is too thin to be harmonized.",
-            "Raise the working size, grow the selection, or give a loose mask.",
-        )
+        raise _nothing_may_change(request, max(size))
     return Scene(scaled(request.painting, "painting"), scaled(request.composite, "composite"), tight, loose)
+
+
+def _nothing_may_change(request: HarmonizeRequest, longest: int) -> PainterlyError:
+    if request.loose_mask is not None:
+        return PainterlyError(
+            ErrorCode.EMPTY_MASK,
+            "The loose mask is empty.",
+            "Make it white wherever pixels may change, or leave it out.",
+        )
+    return PainterlyError(
+        ErrorCode.EMPTY_MASK,
+        f"At a working size of {longest} px the object is too small or too thin to be harmonized.",
+        "Raise the working size, grow the selection, or give a loose mask.",
+    )
 
 
 def _at_own_size(request: HarmonizeRequest, scene: Scene, finished: Finished) -> tuple[int, int, Array]:

@@ -128,6 +128,9 @@ def estimate_stylization(painting: Tensor) -> Stylization:
     except PainterlyError as error:
         _log.warning("The stylization cannot be estimated: %s", error)
         return Stylization(DEFAULT, "the default, as the estimator is not installed")
+    shape = fit_longest(painting.shape[1], painting.shape[2], model.longest)
+    if min(shape) < network.smallest_side():
+        return Stylization(DEFAULT, "the default, as the painting is too narrow to judge")
     value = model.estimate(painting_statistics(painting, network, model.layers, model.longest))
     kin = {1.0: "Realism or Baroque", 5.0: "Impressionism", 10.0: "Cubism or Expressionism"}[nearest_class(value)]
     return Stylization(round(value, 2), f"estimated from the painting's brushwork and colours, closest to {kin}")

@@ -25,7 +25,7 @@ class Parameters:
         stylization: τ of algorithm.md 1.3, or a genre name, or None for the default.
         weights: "auto", a name that ``painterly weights list`` shows, or the path of a weight file on the engine's
             machine.
-        seed: of the randomised patch search (and of a random network).
+        seed: of the randomised patch search.
         previews: send PREVIEW pictures while the passes run.
     """
 

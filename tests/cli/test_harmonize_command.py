@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,9 @@ def test_ctrl_c_cancels_and_writes_nothing(pictures: Path, environment: dict[str
     command = [
         *PAINTERLY, *map(str, harmonize(pictures)), "--object", str(pictures / "object.png"), *LONG, "-o", str(output),
     ]  # fmt: skip
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that runs its jobs in the background, as CI may, has them ignore Ctrl+C; this one must not.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         assert process.stderr is not None
         assert any("first pass, iteration" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)

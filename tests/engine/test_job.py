@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import msgpack
@@ -11,7 +12,8 @@ import torch
 
 from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.job import Harmonized, run_request
-from painterly_engine.network.features import FeatureNetwork, random_network
+from painterly_engine.network.features import FeatureNetwork, Layout, random_network
+from painterly_engine.network.layouts import LAYOUTS
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -156,7 +158,7 @@ def test_an_object_too_thin_for_the_working_size_is_refused_with_advice() -> Non
     pictures = scene()
     pictures["mask"][:] = 0
     pictures["mask"][30:32, :] = 255
-    with pytest.raises(PainterlyError, match="too thin") as caught:
+    with pytest.raises(PainterlyError, match="too small or too thin") as caught:
         run(pictures, Parameters(size=80, iterations=1))
     assert caught.value.code is ErrorCode.EMPTY_MASK
 
@@ -180,3 +182,41 @@ def test_a_grey_painting_is_harmonized() -> None:
     pictures = scene()
     pictures["painting"][:] = pictures["painting"].mean(2, keepdims=True).astype(np.uint8)
     assert np.isfinite(run(pictures)[1]).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("short", [1, 2, 3, 5, 9, 17, 31, 32])
+def test_a_network_says_how_narrow_a_picture_may_be(layout: Layout, short: int) -> None:
+    """Against what its convolutions and poolings really take."""
+    network = random_network(width=1, layout=layout)
+    fits = short >= network.smallest_side()
+    try:
+        features = network(torch.rand(3, short, 64), network.layers)
+    except RuntimeError:
+        assert not fits
+    else:
+        assert fits and all(min(feature.shape) > 0 for feature in features.values())
+
+
+def test_too_narrow_a_picture_is_refused_with_the_size_that_would_do() -> None:
+    class Torchvision(OneNetwork):
+        def get(self, weights: str) -> FeatureNetwork:  # noqa: ARG002
+            return random_network(seed=1, width=2, layout=LAYOUTS["torchvision"])
+
+    pictures = scene(height=6, width=120)
+    pictures["mask"][:, 50:70] = 255
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=QUICK)
+    with pytest.raises(PainterlyError, match="48×2 px") as caught:
+        run_request(request, Torchvision("cpu"), SILENT)
+    enough = int(caught.value.advice.split(" px")[0].split()[-1])
+    parameters = Parameters(size=enough, iterations=1)
+    run_request(dataclasses.replace(request, parameters=parameters), Torchvision("cpu"), SILENT)
+
+
+def test_an_object_that_matches_nothing_is_told() -> None:
+    """A strip that falls between the positions of the reference layer leaves pass 2 nothing to imitate."""
+    pictures = scene(height=96, width=96)
+    pictures["mask"][:] = 0
+    pictures["mask"][:, 17:23] = 255
+    outcome, _ = run(pictures, Parameters(size=96, iterations=1))
+    assert any("Raise the working size" in warning for warning in outcome.metadata["warnings"])  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -127,6 +128,19 @@ class FeatureNetwork(nn.Module):
         convolutions[first] = (convolutions[first][0] * gain, convolutions[first][1])
         layout = replace(self.layout, activation_gain=1.0)
         return FeatureNetwork(convolutions, self.steps, layout, self.name, self.sha256).to(self.get_buffer("mean"))
+
+    def smallest_side(self) -> int:
+        """The shortest side, in pixels, of a picture that reaches the last layer: a pooling without ceil needs two
+        pixels to make one, and a reflection needs two to have something to reflect."""
+        return next(side for side in itertools.count(1) if self._reaches_the_end(side))
+
+    def _reaches_the_end(self, side: int) -> bool:
+        for step in self.steps:
+            if step == POOL:
+                side = -(-side // 2) if self.layout.ceil_pool else side // 2
+            if side < (2 if self.layout.padding == "reflect" and step != POOL else 1):
+                return False
+        return True
 
     def available(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Those of the wanted layers that this network has, in the order asked for."""

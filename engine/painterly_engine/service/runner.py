@@ -48,5 +48,8 @@ def harmonizing_runner() -> Runner:
     from painterly_engine.network.shelf import NetworkShelf
 
     torch.set_flush_denormal(True)
+    # L-BFGS builds its curvature from differences of gradients that TF32 would round away.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     shelf = NetworkShelf("cuda" if torch.cuda.is_available() else "cpu")
     return lambda request, observer: run_request(request, shelf, observer)
