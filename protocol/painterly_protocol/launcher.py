@@ -30,6 +30,8 @@ _DROPPED = frozenset(
         *("FONTCONFIG_PATH", "FONTCONFIG_FILE", "GSETTINGS_SCHEMA_DIR", "XDG_CACHE_HOME"),
     }
 )
+# Where the folders of ``paths`` are moved to.
+_FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR")
 _DROPPED_PREFIXES = ("PYTHON", "DYLD_", "GTK_", "GEGL_", "BABL_", "GIMP_")
 
 _WINDOWS_DETACHED = 0x08000208  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
@@ -75,9 +77,9 @@ def spawn(command: Sequence[str], runtime_dir: Path | None = None) -> subprocess
     Raises:
         PainterlyError: ENGINE_START_FAILED, UNSAFE_FOLDER.
     """
-    environment = clean_environment(os.environ)
+    environment = _with_whole_folders(clean_environment(os.environ))
     if runtime_dir is not None:
-        environment["PAINTERLY_RUNTIME_DIR"] = str(runtime_dir)
+        environment["PAINTERLY_RUNTIME_DIR"] = str(runtime_dir.absolute())
     try:
         log = os.open(paths.make_private(paths.log_dir()) / START_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -109,6 +111,12 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name.upper() not in _DROPPED and not name.upper().startswith(_DROPPED_PREFIXES)
     }
+
+
+def _with_whole_folders(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` with our folders absolute: the engine, started elsewhere, would look for relative ones there."""
+    moved = {name: str(Path(environment[name]).absolute()) for name in _FOLDERS if environment.get(name)}
+    return {**environment, **moved}
 
 
 def gist(log: Path) -> str:

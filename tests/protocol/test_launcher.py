@@ -112,6 +112,28 @@ def test_the_engine_is_detached_and_its_environment_clean(folder: Path, monkeypa
         assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_relative_folders_mean_the_same_to_the_engine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAINTERLY_RUNTIME_DIR", folder.name)
+    monkeypatch.setenv("PAINTERLY_DATA_DIR", "data")
+    monkeypatch.setenv("PAINTERLY_LOG_DIR", "log")
+    with ensure_engine(ENGINE) as client:
+        environment = Path(f"/proc/{client.welcome.pid}/environ").read_bytes().split(b"\0")
+        assert client.welcome.pid == runtime.read(folder).pid
+    for name, where in (("RUNTIME", folder), ("DATA", tmp_path / "data"), ("LOG", tmp_path / "log")):
+        assert f"PAINTERLY_{name}_DIR={where}".encode() in environment
+
+
+def test_a_relative_folder_that_is_handed_over_means_the_same_to_the_engine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ensure_engine(ENGINE, Path(folder.name)) as client:
+        assert client.welcome.pid == runtime.read(folder).pid
+
+
 def test_what_belongs_to_gimp_is_dropped_and_the_rest_kept() -> None:
     kept = {"HOME": "/h", "PATH": "/bin", "PAINTERLY_DATA_DIR": "/d", "LANG": "de", "CUDA_VISIBLE_DEVICES": "0"}
     foreign = [
