@@ -5,7 +5,7 @@ sandbox, so a GIMP in there and an engine outside would look in different places
 is reachable from a GIMP whose sandbox may see the host's files (Flathub's has ``--filesystem=host``).
 
 Each folder can be moved by an environment variable: ``PAINTERLY_RUNTIME_DIR`` (socket and runtime file),
-``PAINTERLY_DATA_DIR`` (weights), ``PAINTERLY_LOG_DIR``, ``PAINTERLY_CONFIG_DIR``.
+``PAINTERLY_DATA_DIR`` (weights), ``PAINTERLY_LOG_DIR``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FOLDER = "painterly-harmonize"
+# Both folders that must be private are checked here, so both variables are named.
+_ELSEWHERE = "name another folder in PAINTERLY_RUNTIME_DIR (socket) or PAINTERLY_LOG_DIR (logs)"
 
 
 def home() -> Path:
@@ -51,15 +53,6 @@ def log_dir() -> Path:
     return _moved("PAINTERLY_LOG_DIR", "log")
 
 
-def config_dir() -> Path:
-    return _moved("PAINTERLY_CONFIG_DIR", "config")
-
-
-def config_file() -> Path:
-    """JSON written by install.py; ``engine_command`` is the argv list that starts the engine."""
-    return config_dir() / "config.json"
-
-
 def _moved(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
     return Path(value).absolute() if value else base_dir() / default
@@ -78,7 +71,7 @@ def make_private(folder: Path) -> Path:
         raise PainterlyError(
             ErrorCode.UNSAFE_FOLDER,
             f"The folder {folder} cannot be made: {error.strerror}.",
-            "Make room or correct its permissions, or name another folder in PAINTERLY_RUNTIME_DIR.",
+            f"Make room or correct its permissions, or {_ELSEWHERE}.",
         ) from error
     check_private(folder)
     return folder
@@ -106,7 +99,7 @@ def check_private_status(path: Path, status: os.stat_result) -> None:
         raise PainterlyError(
             ErrorCode.UNSAFE_FOLDER,
             f"{path} belongs to another user.",
-            "Remove it or name another folder in PAINTERLY_RUNTIME_DIR.",
+            f"Remove it or {_ELSEWHERE}.",
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         raise PainterlyError(

@@ -144,6 +144,8 @@ def test_an_unwritable_place_is_said(tmp_path: Path) -> None:
     with pytest.raises(PainterlyError) as caught:
         paths.make_private(tmp_path / "file" / "run")
     assert caught.value.code is ErrorCode.UNSAFE_FOLDER
+    assert "PAINTERLY_RUNTIME_DIR" in caught.value.advice
+    assert "PAINTERLY_LOG_DIR" in caught.value.advice
 
 
 def test_an_ipc_address_follows_the_folder_and_cannot_leave_it() -> None:
@@ -159,7 +161,7 @@ def test_an_ipc_address_follows_the_folder_and_cannot_leave_it() -> None:
 
 
 def test_everything_is_in_one_home_folder_whatever_a_sandbox_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RUNTIME", "DATA", "LOG", "CONFIG"):
+    for name in ("RUNTIME", "DATA", "LOG"):
         monkeypatch.delenv(f"PAINTERLY_{name}_DIR", raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("HOME", "/home/ada")
@@ -168,7 +170,6 @@ def test_everything_is_in_one_home_folder_whatever_a_sandbox_says(monkeypatch: p
     assert paths.runtime_dir() == base / "run"
     assert paths.data_dir() == base / "data"
     assert paths.log_dir() == base / "log"
-    assert paths.config_file() == base / "config" / "config.json"
     monkeypatch.setenv("HOME", "/home/ada/snap/gimp/1")
     monkeypatch.setenv("SNAP_REAL_HOME", "/home/ada")
     assert paths.runtime_dir() == base / "run"
@@ -179,7 +180,6 @@ def test_each_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RUNTIME", paths.runtime_dir),
         ("DATA", paths.data_dir),
         ("LOG", paths.log_dir),
-        ("CONFIG", paths.config_dir),
     ):
         monkeypatch.setenv(f"PAINTERLY_{name}_DIR", f"/elsewhere/{name}")
         assert where() == Path(f"/elsewhere/{name}")
