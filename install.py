@@ -26,6 +26,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent
@@ -37,6 +38,7 @@ OLDEST_PYTHON = (3, 10)
 USUAL_GIMP_PYTHON = (3, 12)  # from there on one pyzmq wheel (abi3) fits every later Python
 PYZMQ = "pyzmq>=26"
 FLATPAK = "org.gimp.GIMP"
+IDLE_EXIT_S = "3600"  # nobody stops an engine that GIMP started; an hour keeps it warm between jobs
 INTERRUPTED = 130  # what shells report for Ctrl+C
 
 
@@ -287,7 +289,17 @@ def profiles_to_make(machine: Machine) -> tuple[list[Path], list[str]]:
 
 def engine_command(python: Path) -> list[str]:
     """The argument list that starts the engine."""
-    return [str(python), "-m", "painterly_engine.service"]
+    return [str(python), "-m", "painterly_engine.service", "--idle-exit", IDLE_EXIT_S]
+
+
+def protocol_paths() -> ModuleType:
+    """The protocol's own ``paths``, which needs the standard library only."""
+    sys.path.insert(0, str(PROTOCOL))
+    try:
+        from painterly_protocol import paths
+    finally:
+        sys.path.remove(str(PROTOCOL))
+    return paths
 
 
 def plugin_config(command: Sequence[str], version: str) -> dict[str, object]:
@@ -295,11 +307,7 @@ def plugin_config(command: Sequence[str], version: str) -> dict[str, object]:
 
     The folders are named in full because a GIMP in a sandbox may see another home folder than the engine does.
     """
-    sys.path.insert(0, str(PROTOCOL))
-    try:
-        from painterly_protocol import paths
-    finally:
-        sys.path.remove(str(PROTOCOL))
+    paths = protocol_paths()
     return {
         "engine_command": list(command),
         "runtime_dir": str(paths.runtime_dir()),
@@ -510,9 +518,10 @@ def uninstall(_arguments: argparse.Namespace) -> int:
     if ENVIRONMENT.is_dir():
         shutil.rmtree(ENVIRONMENT)
         say(f"The engine is removed: {ENVIRONMENT}")
-    kept = Path(str(plugin_config([], "")["runtime_dir"])).parent
-    if kept.is_dir():
-        say(f"Fetched weights and logs stay; remove them if you want: {kept}")
+    paths = protocol_paths()
+    for what, folder in (("Fetched weights", paths.data_dir()), ("Logs", paths.log_dir())):
+        if folder.is_dir():
+            say(f"{what} stay; remove them if you want: {folder}")
     return 0
 
 

@@ -41,7 +41,7 @@ def vendor(tmp_path: Path) -> Path:
     return folder
 
 
-CONFIG = {"engine_command": ["/somewhere/python", "-m", "painterly_engine.service"], "version": "1"}
+CONFIG = {"engine_command": install.engine_command(Path("/somewhere/python")), "version": "1"}
 
 
 class TestProfiles:
@@ -240,7 +240,8 @@ class TestPlugin:
     def test_config_names_the_engine_and_its_folders_in_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("PAINTERLY_RUNTIME_DIR", raising=False)
         config = install.plugin_config(install.engine_command(Path("/x/python")), "7")
-        assert config["engine_command"] == ["/x/python", "-m", "painterly_engine.service"]
+        command = ["/x/python", "-m", "painterly_engine.service", "--idle-exit", "3600"]
+        assert config["engine_command"] == command
         assert config["version"] == "7"
         assert Path(config["runtime_dir"]).is_absolute()
         assert Path(config["log_dir"]).is_absolute()
@@ -404,6 +405,28 @@ class TestSetUp:
         shown = capsys.readouterr().out
         assert "no GIMP 3 was found" in shown
         assert "/x/bin/painterly harmonize" in shown
+
+
+class TestUninstall:
+    @pytest.fixture(autouse=True)
+    def nothing_is_installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(install, "Machine", lambda: machine(tmp_path))
+        monkeypatch.setattr(install, "ENVIRONMENT", tmp_path / ".venv")
+        monkeypatch.setenv("PAINTERLY_RUNTIME_DIR", str(tmp_path / "run"))
+        monkeypatch.setenv("PAINTERLY_DATA_DIR", str(tmp_path / "weights"))
+        monkeypatch.setenv("PAINTERLY_LOG_DIR", str(tmp_path / "elsewhere/log"))
+
+    def test_what_stays_is_named_and_nothing_around_it(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        make(tmp_path / "run", tmp_path / "weights", tmp_path / "elsewhere/log")
+        assert install.main(["uninstall"]) == 0
+        named = [line.rpartition(": ")[2] for line in capsys.readouterr().out.splitlines()]
+        assert named == [str(tmp_path / "weights"), str(tmp_path / "elsewhere/log")]
+
+    def test_what_was_never_there_is_not_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert install.main(["uninstall"]) == 0
+        assert capsys.readouterr().out == ""
 
 
 class TestChecks:
