@@ -39,7 +39,7 @@ from support import jobs
 from support.failing import caught, hear
 from support.fake_engine import wait_until
 from support.real_engine import RealEngine, is_alive, outcome, outcomes, worker_pid
-from support.scripted_runner import STILLBORN_FACTORY
+from support.scripted_runner import HANGING_FACTORY, STILLBORN_FACTORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are POSIX signals")
 
@@ -180,6 +180,23 @@ def test_cancelling_what_is_not_there_is_answered(client: EngineClient) -> None:
     ended = outcome(client, "nobody")
     assert isinstance(ended, Failure)
     assert ended.code == ErrorCode.BAD_REQUEST.value
+
+
+def test_only_its_own_client_cancels_a_job(tmp_path: Path, engine: RealEngine, client: EngineClient) -> None:
+    hold = tmp_path / "hold"
+    first = client.submit(jobs.request(f"hold:{hold}"))
+    assert running(client, first)
+    second = client.submit(jobs.request())
+    with engine.connect() as other:
+        for job_id in (first, second):
+            other.cancel(job_id)
+            refused = outcome(other, job_id)
+            assert isinstance(refused, Failure)
+            assert refused.code == ErrorCode.BAD_REQUEST.value
+            assert "Only the client" in refused.sentence
+            assert refused.advice
+    hold.touch()
+    assert all(map(harmonized, outcomes(client, first, second).values()))
 
 
 def test_positions_in_the_queue_are_told_and_told_again(tmp_path: Path, client: EngineClient) -> None:
@@ -326,6 +343,24 @@ def test_a_worker_that_cannot_start_is_an_error_for_each_job_and_no_loop(tmp_pat
                 client.run(jobs.request())
             assert error.value.advice
         assert client.status(30).state is EngineState.FAILED
+
+
+def test_a_worker_that_hangs_while_starting_is_killed_and_replaced(tmp_path: Path) -> None:
+    hang = tmp_path / "hang"
+    hang.touch()
+    with RealEngine(tmp_path, "--start-limit", "2", runner=HANGING_FACTORY) as engine, engine.connect() as client:
+        job_id = client.submit(jobs.request())
+        ended = outcome(client, job_id)
+        assert isinstance(ended, Failure)
+        assert ended.code == ErrorCode.WORKER_DIED.value
+        assert "not ready after 2 s" in ended.sentence
+        assert ended.advice
+        assert client.status(30).state is EngineState.FAILED
+        assert not any(is_alive(int(pid)) for pid in lines(hang))
+        hang.unlink()
+        # A noisy machine may take more than the two seconds for a healthy worker too: then it is tried again.
+        wait_until(lambda: harmonized(outcome(client, client.submit(jobs.request()))))
+        assert client.status(30).state is EngineState.READY
 
 
 # ---------------------------------------------------------------- clients that vanish or misbehave

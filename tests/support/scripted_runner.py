@@ -33,6 +33,7 @@ from painterly_protocol.request import HarmonizeRequest
 
 FACTORY = "support.scripted_runner:make_runner"
 STILLBORN_FACTORY = "support.scripted_runner:make_nothing"
+HANGING_FACTORY = "support.scripted_runner:make_after_hanging"
 _INVERT = bytes(255 - value for value in range(256))
 
 
@@ -51,6 +52,16 @@ def make_runner() -> Callable[[HarmonizeRequest, Observer], Scripted]:
 def make_nothing() -> Callable[[HarmonizeRequest, Observer], Scripted]:
     """For a worker that dies before it can say Hello."""
     raise SystemExit(3)
+
+
+def make_after_hanging() -> Callable[[HarmonizeRequest, Observer], Scripted]:
+    """For a worker that says no Hello while there is a file ``hang`` next to the log folder; notes its pid in there."""
+    hang = Path(os.environ["PAINTERLY_LOG_DIR"]).parent / "hang"
+    if hang.exists():
+        hang.write_text(f"{os.getpid()}\n")
+    while hang.exists():
+        time.sleep(0.005)
+    return run
 
 
 def run(request: HarmonizeRequest, observer: Observer) -> Scripted:

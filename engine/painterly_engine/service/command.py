@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runner", default=DEFAULT_FACTORY, help=argparse.SUPPRESS)
     parser.add_argument("--capacity", type=int, default=default.capacity, help=argparse.SUPPRESS)
     parser.add_argument("--cancel-grace", type=float, default=default.cancel_grace_s, help=argparse.SUPPRESS)
+    parser.add_argument("--start-limit", type=float, default=default.start_s, help=argparse.SUPPRESS)
     parser.add_argument("--stall", type=float, default=default.stall_s, help=argparse.SUPPRESS)
 
 
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = Settings(
             capacity=arguments.capacity,
             cancel_grace_s=arguments.cancel_grace,
+            start_s=arguments.start_limit,
             stall_s=arguments.stall,
             idle_exit_s=arguments.idle_exit,
             runner=arguments.runner,

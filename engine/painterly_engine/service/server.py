@@ -47,6 +47,7 @@ class Settings:
     Attributes:
         capacity: jobs that may wait.
         cancel_grace_s: how long a worker may go on after a cancel before it is killed.
+        start_s: how long a worker may import and load before it counts as hung and is killed.
         stall_s: how long a worker may say nothing about its job before it counts as hung and is killed.
         idle_exit_s: end after so long without a job or a message; None: never.
         runner: what the worker runs, see ``runner``.
@@ -54,6 +55,7 @@ class Settings:
 
     capacity: int = 16
     cancel_grace_s: float = 10.0
+    start_s: float = 120.0
     stall_s: float = 1800.0
     idle_exit_s: float | None = None
     runner: str = DEFAULT_FACTORY
@@ -72,6 +74,7 @@ class Server:
         self._stopping = False
         self._failed = False  # the last worker did not live to say Hello
         self._kill_at: float | None = None  # when the running job's worker has been deaf or mute for too long
+        self._born_by = 0.0  # when a starting worker must have said Hello
         self._probe_at = 0.0
         self._started = self._active = time.monotonic()
         self._last_job: Mapping[str, object] = {}
@@ -175,8 +178,11 @@ class Server:
                 sentence = "There is no such job to cancel."
                 ended = Failure(cancel.job_id, ErrorCode.BAD_REQUEST.value, sentence)
             self._send(client, ended)
-            return
-        self._abandon(job)
+        elif job.client != client:
+            sentence, advice = "Only the client that submitted a job may cancel it.", "Cancel it there."
+            self._send(client, Failure(cancel.job_id, ErrorCode.BAD_REQUEST.value, sentence, advice))
+        else:
+            self._abandon(job)
 
     def _tell_status(self, client: bytes, _query: StatusQuery) -> None:
         running = self._queue.running
@@ -276,6 +282,7 @@ class Server:
     # ------------------------------------------------------------ the worker
 
     def _start_worker(self) -> None:
+        self._born_by = time.monotonic() + self._settings.start_s
         try:
             self._supervisor.start()
         except PainterlyError as error:
@@ -314,12 +321,7 @@ class Server:
         if how is None:
             return
         if unborn:
-            error = PainterlyError(
-                ErrorCode.WORKER_DIED,
-                f"The engine's worker cannot start ({how}).",
-                "Run “painterly doctor”; if it finds nothing, run install.py again.",
-            )
-            self._blame_worker(error)
+            self._blame_worker(_stillborn(how))
         else:
             self._lose_worker(how)
 
@@ -349,6 +351,18 @@ class Server:
             _log.warning("worker %s has ignored a cancel or hangs, and is killed", self._supervisor.pid)
             self._supervisor.kill()
             self._lose_worker("it had stopped computing")
+        elif self._supervisor.state is WorkerState.STARTING and time.monotonic() > self._born_by:
+            _log.error("worker %s hangs while it starts, and is killed", self._supervisor.pid)
+            self._supervisor.kill()
+            self._blame_worker(_stillborn(f"it was not ready after {self._settings.start_s:g} s"))
+
+
+def _stillborn(how: str) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.WORKER_DIED,
+        f"The engine's worker cannot start ({how}).",
+        "Run “painterly doctor”; if it finds nothing, run install.py again.",
+    )
 
 
 def _failure(job_id: str, error: PainterlyError) -> Failure:
