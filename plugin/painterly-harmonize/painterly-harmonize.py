@@ -84,7 +84,7 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     procedure.add_int_argument(
         "size",
         "Working si_ze",
-        "Working size, the longest side in pixels; 0 leaves it to the preset",
+        "Working size, the longest side in pixels, at least 32; 0 leaves it to the preset",
         0,
         16384,
         0,

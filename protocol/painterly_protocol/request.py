@@ -10,7 +10,7 @@ from painterly_protocol.pixels import Pixels
 
 PRESETS = ("draft", "published")
 DEFAULT_PRESET = "draft"
-MAX_SIZE = 16384  # longest side of a working picture
+MIN_SIZE, MAX_SIZE = 32, 16384  # longest side of a working picture
 MAX_ITERATIONS = 100_000
 
 
@@ -40,8 +40,8 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise _bad(f"There is no preset {self.preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
-        if self.size is not None and not 32 <= self.size <= MAX_SIZE:
-            raise _bad(f"A working size of {self.size} px cannot be used.", f"Choose 32 to {MAX_SIZE}.")
+        if self.size is not None and not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise _bad(f"A working size of {self.size} px cannot be used.", f"Choose {MIN_SIZE} to {MAX_SIZE}.")
         if self.iterations is not None and not 1 <= self.iterations <= MAX_ITERATIONS:
             raise _bad(f"{self.iterations} iterations cannot be run.", f"Choose 1 to {MAX_ITERATIONS}.")
         if isinstance(self.stylization, float | int) and not (

@@ -77,7 +77,6 @@ CASES = {
         "group “shelf” is hidden",
         "Make the group visible",
     ),
-    "a size too small": ("options = {'size': 7}", "working size of 7 px", "Choose 32 to"),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from painterly_plugin.settings import layer_note, parameters_from, warnings_in
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.request import Parameters
+from painterly_protocol.request import MAX_SIZE, MIN_SIZE, Parameters
 
 DEFAULTS: dict[str, object] = {
     "preset": "draft",
@@ -38,9 +38,16 @@ def test_values_pass_through() -> None:
     assert parameters_from(values, previews=False) == expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "size"), [(0, None), (1, MIN_SIZE), (MIN_SIZE - 1, MIN_SIZE), (MIN_SIZE, MIN_SIZE), (33, 33)]
+)
+def test_a_size_too_small_becomes_the_least(asked: int, size: int | None) -> None:
+    assert parameters_from({**DEFAULTS, "size": asked}, previews=False).size == size
+
+
 def test_out_of_range_is_refused_with_advice() -> None:
     with pytest.raises(PainterlyError) as caught:
-        parameters_from({**DEFAULTS, "size": 7}, previews=False)
+        parameters_from({**DEFAULTS, "size": MAX_SIZE + 1}, previews=False)
     assert caught.value.code is ErrorCode.BAD_REQUEST
     assert caught.value.advice
 

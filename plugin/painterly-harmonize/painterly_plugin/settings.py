@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from painterly_protocol.request import Parameters
+from painterly_protocol.request import MIN_SIZE, Parameters
 
 PARASITE_NAME = "painterly-harmonize"
 NOTE_VERSION = 1
@@ -15,12 +15,14 @@ NOTE_VERSION = 1
 def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
     """Parameters from the procedure's arguments, where 0 and "" leave a value to the preset.
 
+    A size from 1 up to the least becomes the least: GIMP's one range of numbers must hold the 0 too.
+
     Raises:
         PainterlyError: BAD_REQUEST for values that ``Parameters`` refuses.
     """
     return Parameters(
         preset=str(arguments["preset"]),
-        size=_int(arguments["size"]) or None,
+        size=_size(_int(arguments["size"])),
         iterations=_int(arguments["iterations"]) or None,
         stylization=float(str(arguments["stylization"])) or None,
         weights=str(arguments["weights"] or "auto"),
@@ -45,6 +47,10 @@ def warnings_in(metadata: Mapping[str, object]) -> list[str]:
     """What the engine wants the user to know about a result, such as that its network was never trained."""
     warnings = metadata.get("warnings")
     return [str(warning) for warning in warnings] if isinstance(warnings, list | tuple) else []
+
+
+def _size(asked: int) -> int | None:
+    return max(asked, MIN_SIZE) if asked > 0 else None
 
 
 def _int(value: object) -> int:
