@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine import __version__
-from painterly_engine.arrays import Array, to_array, to_pixels, to_tensor, white
+from painterly_engine.arrays import Array, to_array, to_pixels, white
 from painterly_engine.finishing.finish import Finished
 from painterly_engine.harmonize import REFERENCE_LAYER, Harmonization, Scene, harmonize
 from painterly_engine.masks import loose_mask
@@ -23,6 +23,7 @@ from painterly_engine.presets import effective
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, scale_bilinear
 from painterly_engine.stylization import choose_stylization
+from painterly_engine.tensors import to_tensor
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels

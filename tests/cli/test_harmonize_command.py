@@ -21,10 +21,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
+
+from painterly_engine.network.features import random_network
 
 PAINTERLY = [sys.executable, "-m", "painterly_engine.cli"]
 QUICK = ["--weights", "random", "--size", "48", "--iterations", "2"]
 LONG = ["--weights", "random", "--size", "160", "--iterations", "5000"]
+KINDS = ("weight", "bias")
 PATIENCE_S = 180
 
 
@@ -145,6 +149,8 @@ def test_ctrl_c_cancels_and_writes_nothing(pictures: Path, environment: dict[str
         (["--object", "{p}/missing.png"], "missing.png"),
         (["--object", "{p}/composite.png", "--scale", "0.3"], "no transparency"),
         (["--object", "{p}/object.png", "--at", "500,500"], "outside"),
+        (["--object", "{p}/object.png", "--at", "-500,-7"], "outside"),
+        (["--composite", "{p}/composite.png", "--mask", "{p}/mask.png", "--at", "3,4"], "Leave out --at"),
         (["--object", "{p}/object.png", "--size", "7"], "working size of 7"),
         (["--object", "{p}/object.png", "--weights", "{p}/object.png"], "object.png"),
         (["--object", "{p}/object.png", "--stylization", "dadaism", "--weights", "random"], "dadaism"),
@@ -160,6 +166,45 @@ def test_bad_input_gets_a_sentence_and_no_output(
     assert ran.returncode == 1 and words in ran.stderr
     assert "Traceback" not in ran.stderr and ran.stderr.splitlines()[-1].startswith("painterly: ")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_the_parser_names_what_it_wants(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    for option, value in (("--at", "5"), ("--at", "a,b"), ("--scale", "x"), ("--scale", "-1")):
+        ran = painterly(
+            environment, *harmonize(pictures), "--object", pictures / "object.png", f"{option}={value}",
+            "-o", tmp_path / "out.png",
+        )  # fmt: skip
+        assert ran.returncode == 2 and "for example" in ran.stderr
+
+
+def test_weights_by_layout_and_relative_path_reach_the_engine(
+    pictures: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The engine runs in another folder than the command."""
+    vgg = random_network(width=4)
+    state = {f"conv{layer[4:]}.{kind}": vgg.get_buffer(f"{layer}_{kind}") for layer in vgg.layers for kind in KINDS}
+    save_file(state, tmp_path / "own.safetensors")
+    for weights in ("caffe:own.safetensors", "own.safetensors"):
+        command = [
+            *PAINTERLY, *map(str, harmonize(pictures)), "--object", str(pictures / "object.png"), "--size", "48",
+            "--iterations", "1", "--weights", weights, "-o", "out.png",
+        ]  # fmt: skip
+        ran = subprocess.run(
+            command, env=environment, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=PATIENCE_S
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "network own" in ran.stdout
+
+
+def test_the_command_line_itself_loads_no_torch() -> None:
+    code = "import sys, painterly_engine.cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_installed_command_runs() -> None:
+    command = Path(sys.executable).parent / "painterly"
+    ran = subprocess.run([command, "--version"], check=False, capture_output=True, text=True)
+    assert ran.returncode == 0 and ran.stdout.startswith("painterly 0.")
 
 
 def test_doctor_and_weights_list_answer(environment: dict[str, str]) -> None:

@@ -54,7 +54,7 @@ def test_scaling_keeps_hidden_colours_out_of_the_edge() -> None:
     assert pasted.mask[1:3, 1:3].min() > 200
 
 
-@pytest.mark.parametrize(("at", "scale"), [((8, 0), 1.0), ((0, -2), 1.0), (None, 0.01)])
+@pytest.mark.parametrize(("at", "scale"), [((8, 0), 1.0), ((0, -2), 1.0), (None, 0.01), (None, 1e6)])
 def test_what_cannot_be_pasted_is_refused(at: tuple[int, int] | None, scale: float) -> None:
     with pytest.raises(PainterlyError):
         paste(PAINTING, cutout(2, 3), at, scale)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from painterly_engine.arrays import to_array, to_pixels, to_tensor, white
+from painterly_engine.arrays import to_array, to_pixels, white
+from painterly_engine.tensors import to_tensor
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 

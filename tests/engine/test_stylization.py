@@ -124,8 +124,6 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_auto_estimates_within_the_published_range_whatever_the_size() -> None:
-    if not (store.built_in_dir() / stylization.MODEL_FILE).is_file():
-        pytest.skip("the package has no coefficients yet")
     for size in ((40, 30), (300, 500)):
         chosen = choose_stylization("auto", torch.rand(3, *size))
         assert 1 <= chosen.value <= 10 and "estimated" in chosen.reason

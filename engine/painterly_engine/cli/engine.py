@@ -37,8 +37,20 @@ def run_in_engine(request: HarmonizeRequest, on_event: Callable[[EngineMessage],
     Raises:
         PainterlyError: what the job ended in, or what keeps the engine from running.
     """
-    with ensure_engine(START_COMMAND, client=CLIENT) as client:
+    with ensure_engine(START_COMMAND, on_wait=_StartNotice(), client=CLIENT) as client:
         return client.run(request, on_event)
+
+
+class _StartNotice:
+    """Says once that the engine is being started."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, _seconds: float) -> None:
+        if not self._said:
+            print("starting the engine", file=sys.stderr, flush=True)
+        self._said = True
 
 
 def show_status(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +31,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     either.add_argument("--composite", type=Path, metavar="FILE", help="the painting with the object pasted in")
     either.add_argument("--object", type=Path, metavar="FILE", help="the object, to be pasted in")
     pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
-    pictures.add_argument("--at", type=_position, metavar="X,Y", help="where the object's top left corner goes")
-    pictures.add_argument("--scale", type=_scale, default=1.0, metavar="S", help="size factor of the object")
+    pictures.add_argument("--at", type=_position, metavar="X,Y", help="the object's top left corner (default: centred)")
+    pictures.add_argument("--scale", type=_scale, metavar="S", help="size factor of the object (default: 1)")
     pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
@@ -39,25 +42,24 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """The options that become ``Parameters``."""
     group = parser.add_argument_group("how")
-    group.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    group.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"default: {DEFAULT_PRESET}")
     group.add_argument("--size", type=int, metavar="N", help="working size: longest side in pixels")
     group.add_argument("--iterations", type=int, metavar="N", help="iterations of each pass")
     group.add_argument(
-        "--stylization", type=_number_or_name, metavar="FLOAT|GENRE", help="how strongly the painting is stylized"
+        "--stylization", type=_number_or_name, metavar="FLOAT|GENRE|auto", help="how strongly the painting is stylized"
     )
     group.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network")
-    group.add_argument("--seed", type=int, default=0, metavar="N")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the randomised patch search")
 
 
 def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Parameters:
-    """The options as the protocol's dataclass; a weight file's path is made absolute for the engine."""
-    named_file = Path(arguments.weights)
+    """The options as the protocol's dataclass."""
     return Parameters(
         preset=arguments.preset,
         size=arguments.size,
         iterations=arguments.iterations,
         stylization=arguments.stylization,
-        weights=str(named_file.resolve()) if named_file.is_file() else arguments.weights,
+        weights=_weights(arguments.weights),
         seed=arguments.seed,
         previews=previews,
     )
@@ -66,6 +68,8 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     painting = read_rgb(arguments.painting)
+    for note in painting.notes:
+        print(f"{arguments.painting}: {note}", file=sys.stderr)
     pasted = _composite(arguments, painting.pixels)
     loose = None if arguments.loose_mask is None else to_pixels(read_mask(arguments.loose_mask))
     request = HarmonizeRequest(
@@ -136,6 +140,10 @@ def _runner(inline: bool) -> Runner:
 def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
     """Composite and mask of the painting's size from either form of the command."""
     if arguments.composite is not None:
+        if arguments.at is not None or arguments.scale is not None:
+            raise PainterlyError(
+                ErrorCode.BAD_REQUEST, "In a composite the object has its place.", "Leave out --at and --scale."
+            )
         if arguments.mask is None:
             raise PainterlyError(
                 ErrorCode.BAD_REQUEST, "A composite needs a mask.", "Give --mask, or the object alone with --object."
@@ -149,7 +157,7 @@ def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
             "Cut it out, or give --mask.",
         )
     if arguments.mask is None:
-        return paste(painting, cutout, arguments.at, arguments.scale)
+        return paste(painting, cutout, arguments.at, arguments.scale or 1.0)
     return _paste_masked(painting, cutout, read_mask(arguments.mask), arguments)
 
 
@@ -157,28 +165,45 @@ def _paste_masked(painting: Bytes, cutout: Bytes, mask: Bytes, arguments: argpar
     """A mask of the object's size moves with the object; one of the painting's size stays where it is."""
     if mask.shape == cutout.shape[:2]:
         alpha = np.rint(cutout[..., 3] * (mask / 255)).astype(np.uint8)
-        return paste(painting, np.dstack([cutout[..., :3], alpha]), arguments.at, arguments.scale)
+        return paste(painting, np.dstack([cutout[..., :3], alpha]), arguments.at, arguments.scale or 1.0)
     if mask.shape != painting.shape[:2]:
         raise PainterlyError(
             ErrorCode.SIZE_MISMATCH,
             f"The mask is {mask.shape[1]}×{mask.shape[0]} px, neither the object's nor the painting's size.",
             "Give a mask of one of these sizes.",
         )
-    pasted = paste(painting, cutout, arguments.at, arguments.scale)
+    pasted = paste(painting, cutout, arguments.at, arguments.scale or 1.0)
     kept = (mask / 255 * (pasted.mask / 255))[..., None]
     composite = np.rint(painting + (mask / 255)[..., None] * (pasted.composite.astype(np.float32) - painting))
     return Pasted(composite.astype(np.uint8), np.rint(255 * kept[..., 0]).astype(np.uint8))
 
 
+def _weights(text: str) -> str:
+    """A name as it is, a path (with or without its layout in front) made absolute: the engine runs elsewhere.
+
+    A word without folder and suffix is a name; a file of such a name is meant by ``./word``.
+    """
+    layout, colon, rest = text.partition(":")
+    prefix, path = (f"{layout}:", rest) if colon and len(layout) > 1 else ("", text)  # one letter is a Windows drive
+    if not prefix and Path(path).name == path and not Path(path).suffix:
+        return text
+    return prefix + str(Path(path).expanduser().absolute())
+
+
 def _position(text: str) -> tuple[int, int]:
-    x, _, y = text.partition(",")
-    return int(x), int(y)
+    found = re.fullmatch(r"(-?\d+),(-?\d+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("give X,Y, for example 320,410")
+    return int(found[1]), int(found[2])
 
 
 def _scale(text: str) -> float:
-    scale = float(text)
-    if not 0 < scale < 1000:
-        raise argparse.ArgumentTypeError("must be above 0")
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise argparse.ArgumentTypeError("give a number above 0, for example 0.5")
     return scale
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -14,16 +15,31 @@ INTERRUPTED = 130  # what shells report for Ctrl+C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 a PainterlyError (said on stderr), 2 wrong usage, 130 Ctrl+C."""
-    arguments = _parser().parse_args(argv)
+    """Run one command; the exit status: 0 done, 1 an error (said on stderr), 2 wrong usage, 130 Ctrl+C."""
+    arguments = _parser().parse_args(_with_negative_places(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)
     except PainterlyError as error:
         print(f"painterly: {error}", file=sys.stderr)
         return INTERRUPTED if error.code is ErrorCode.CANCELLED else 1
+    except MemoryError:
+        print("painterly: There is not enough memory for this picture. Use a smaller one.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
+        print("painterly: Stopped.", file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _with_negative_places(argv: Sequence[str]) -> list[str]:
+    """``--at -5,7`` as ``--at=-5,7``: argparse takes the place for an option otherwise."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == "--at" and re.fullmatch(r"-\d+,-?\d+", word):
+            joined[-1] = f"--at={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,8 @@ from PIL import Image
 from painterly_engine.cli.pictures import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
+LARGEST = 16  # times the painting's longest side; scaling an object further would only fill the memory
+
 
 @dataclass(frozen=True)
 class Pasted:
@@ -30,8 +32,10 @@ def paste(painting: Bytes, cutout: Bytes, at: tuple[int, int] | None, scale: flo
     Raises:
         PainterlyError: BAD_REQUEST for an object scaled to nothing or off the canvas.
     """
-    cutout = _scaled(cutout, scale)
     height, width = painting.shape[:2]
+    if scale * max(cutout.shape[:2]) > LARGEST * max(height, width):
+        raise _bad(f"Scaled by {scale:g} the object is far larger than the painting.", "Give a smaller --scale.")
+    cutout = _scaled(cutout, scale)
     x, y = at if at is not None else ((width - cutout.shape[1]) // 2, (height - cutout.shape[0]) // 2)
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + cutout.shape[1], width), min(y + cutout.shape[0], height)

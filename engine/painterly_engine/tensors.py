@@ -1,0 +1,27 @@
+"""From numpy arrays in a picture's own type to tensors in [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from painterly_engine.arrays import Array, white
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+
+def to_tensor(array: Array, name: str, device: torch.device | str = "cpu") -> Tensor:
+    """(C, H, W) float32 in [0, 1]; one channel gives (H, W).
+
+    Raises:
+        PainterlyError: BAD_REQUEST when a float picture holds NaN or infinities.
+    """
+    scaled = torch.from_numpy(array.astype(np.float32) / np.float32(white(array)))
+    if array.dtype.kind == "f" and not bool(torch.isfinite(scaled).all()):
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            f"The {name} holds values that are not numbers (NaN or infinity).",
+            "Repair or flatten the layer and try again.",
+        )
+    planes = scaled.permute(2, 0, 1).contiguous().to(device)
+    return planes if len(planes) > 1 else planes[0]
