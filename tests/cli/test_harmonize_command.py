@@ -52,7 +52,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Folders of the test's own, and no engine left behind."""
-    folders = {f"PAINTERLY_{name}_DIR": str(tmp_path / name.lower()) for name in ("RUNTIME", "DATA", "LOG", "CONFIG")}
+    folders = {f"PAINTERLY_{name}_DIR": str(tmp_path / name.lower()) for name in ("RUNTIME", "DATA", "LOG")}
     values = {**os.environ, **folders, "OMP_NUM_THREADS": "1"}
     yield values
     subprocess.run([*PAINTERLY, "stop"], env=values, check=False, capture_output=True, timeout=PATIENCE_S)
