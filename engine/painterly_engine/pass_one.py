@@ -49,19 +49,20 @@ def run_pass_one(
     """
     network, scale = network.amplified(), network.layout.pixel_scale
     start = composite * scale
+    centre = network.layout.centre().to(start)
     stations = _stations(start, painting * scale, loose, network, observer)
     injected = InjectedGradients(network, stations)
     counter = Iterations(observer, Phase.PASS_ONE, iterations, scale, MATCHING_SHARE)
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = x.view_as(start)
+        pixels = x.view_as(start) + centre
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
         gradient = loose * (gradient + VARIATION_WEIGHT * variation_gradient(pixels))
         return torch.stack(list(values.values())).sum(), gradient.flatten()
 
     settings = Settings(iterations, LEARNING_RATE, largest_step=scale)
-    return minimise(evaluate, start.flatten(), settings).view_as(start) / scale
+    return (minimise(evaluate, (start - centre).flatten(), settings).view_as(start) + centre) / scale
 
 
 @torch.no_grad()

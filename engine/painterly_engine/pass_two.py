@@ -57,12 +57,13 @@ def run_pass_two(
     """
     network, scale = network.amplified(), network.layout.pixel_scale
     start = composite * scale
+    centre = network.layout.centre().to(start)
     injected = InjectedGradients(network, _stations(start, painting * scale, loose, ring, network, weights))
     counter = Iterations(observer, Phase.PASS_TWO, iterations, scale)
     smooths = weights.matters(weights.variation)
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = x.view_as(start)
+        pixels = x.view_as(start) + centre
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
         if smooths:
@@ -71,7 +72,7 @@ def run_pass_two(
         return gradient.new_zeros(()), gradient.flatten()
 
     settings = Settings(iterations, LEARNING_RATE, gradient_tolerance=NEVER, change_tolerance=NEVER, largest_step=scale)
-    return minimise(evaluate, start.flatten(), settings).view_as(start) / scale
+    return (minimise(evaluate, (start - centre).flatten(), settings).view_as(start) + centre) / scale
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from painterly_engine.network.features import (
     Layout,
     random_network,
 )
+from painterly_engine.network.layouts import LAYOUTS
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.progress import SILENT
 from painterly_protocol.messages import Phase
@@ -43,18 +44,19 @@ def _cheap_matching(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwork) -> lbfgs.Evaluate:
-    """What the pass gives to L-BFGS."""
+    """What the pass gives to L-BFGS, as a function of pixel values."""
+    centre = network.layout.centre().double()
     caught: list[lbfgs.Evaluate] = []
 
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
         assert settings == lbfgs.Settings(9, 1.0, 1e-5, 1e-9, 100, network.layout.pixel_scale)
-        assert torch.equal(x, (s.composite * network.layout.pixel_scale).flatten())
+        assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
         return x
 
     monkeypatch.setattr(pass_one, "minimise", spy)
     run_pass_one(s.composite, s.painting, s.loose, network, iterations=9, observer=SILENT)
-    return caught[0]
+    return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
 
 
 @pytest.mark.parametrize("layout", [CAFFE, TORCHVISION, GATYS], ids=lambda layout: layout.name)
@@ -162,3 +164,10 @@ def test_whoever_watches_can_stop_it() -> None:
     with pytest.raises(StopError):
         run_pass_one(s.composite, s.painting, s.loose, network, iterations=50, observer=told)
     assert len(told.pictures) == 3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_the_optimised_numbers_are_what_the_network_takes_for_its_own_zero(layout: Layout) -> None:
+    """Small numbers keep more of float32: the published x is BGR minus the mean, not 0 to 256."""
+    seen = (layout.centre()[list(layout.order)] - torch.tensor(layout.mean).view(3, 1, 1)).abs()
+    assert seen.max() == 0

@@ -50,18 +50,19 @@ def run(s: Scene, network: FeatureNetwork, balance: Balance = BOTH, **changes: o
 
 
 def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwork, balance: Balance) -> lbfgs.Evaluate:
-    """What the pass gives to L-BFGS."""
+    """What the pass gives to L-BFGS, as a function of pixel values."""
+    centre = network.layout.centre().double()
     caught: list[lbfgs.Evaluate] = []
 
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
         assert settings == lbfgs.Settings(5, 0.1, -1, -1, 100, network.layout.pixel_scale)
-        assert torch.equal(x, (s.composite * network.layout.pixel_scale).flatten())
+        assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
         return x
 
     monkeypatch.setattr(pass_two, "minimise", spy)
     run(s, network, balance)
-    return caught[0]
+    return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
 
 
 def n(x: Tensor) -> Tensor:

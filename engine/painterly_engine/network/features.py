@@ -35,6 +35,10 @@ class Layout:
     scale: tuple[float, float, float]
     activation_gain: float = 1.0
 
+    def centre(self) -> Tensor:
+        """(3, 1, 1) RGB pixel values that the network sees as 0; the passes optimise the difference from it."""
+        return torch.tensor([self.mean[self.order.index(channel)] for channel in range(3)]).view(3, 1, 1)
+
 
 # Fitted on published pictures of pass 1 with Gatys's weights, whose mean activation is 1 in every layer. Torchvision's
 # activations are of that order too; its gain is an estimate.
