@@ -23,6 +23,7 @@ from painterly_engine.resample import scale_bilinear, scale_nearest
 from painterly_protocol.messages import Phase
 
 REFERENCE_LAYER = "relu4_1"  # where pass 2 matches (algorithm.md 1.2)
+OBJECT_LEVEL = 0.1  # tight mask values above this are object (algorithm.md 1.2 step 3)
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Harmonization:
-    """The passes' pictures, (3, H, W) RGB in [0, 1], and the finished one.
-
-    ``ring`` is the mask of the painting's positions that pass 2 imitated, (h, w) bool at the reference layer.
+    """
+    Attributes:
+        finished: the object's finished picture and how much of it shows; the passes' own went to the observer.
+        ring: (h, w) bool at the reference layer, the painting's positions that pass 2 imitated.
+        balance: the weights of pass 2.
     """
 
-    pass_one: Tensor
-    ring: Tensor
-    pass_two: Tensor
     finished: Finished
+    ring: Tensor
     balance: Balance
 
 
@@ -102,7 +103,7 @@ def harmonize(
     finished = finish(
         stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
     )
-    return Harmonization(intermediate, ring, stylized, finished, balance)
+    return Harmonization(finished, ring, balance)
 
 
 @torch.no_grad()
@@ -114,7 +115,7 @@ def _painting_positions_to_imitate(
     source = network(intermediate * network.layout.pixel_scale, [layer])[layer]
     target = network(scene.painting * network.layout.pixel_scale, [layer])[layer]
     size = (target.shape[1], target.shape[2])
-    tight = scale_nearest((scene.tight > 0.1).float(), size) > 0
+    tight = scale_nearest((scene.tight > OBJECT_LEVEL).float(), size) > 0
     field = match_reference(source, target, partial(observer.report, Phase.MATCHING))
     field = refine_field(field, scale_bilinear(scene.painting, size), tight)
     return ring_mask(field, tight, size)

@@ -15,7 +15,7 @@ from torch import Tensor
 from painterly_engine import __version__
 from painterly_engine.arrays import Array, to_array, to_pixels, white
 from painterly_engine.finishing.finish import Finished
-from painterly_engine.harmonize import REFERENCE_LAYER, Harmonization, Scene, harmonize
+from painterly_engine.harmonize import OBJECT_LEVEL, REFERENCE_LAYER, Harmonization, Scene, harmonize
 from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import RANDOM, NetworkShelf
@@ -30,7 +30,6 @@ from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
 MINIMUM_SIDE = 2  # the balance of pass 2 is measured between neighbours
-OBJECT_LEVEL = 0.1  # mask values above this are object, as the published code has it (algorithm.md 1.2 step 3)
 
 
 @dataclass(frozen=True)

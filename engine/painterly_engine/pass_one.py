@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from painterly_engine.injection import InjectedGradients, Module, Station
-from painterly_engine.iterating import Iterations
-from painterly_engine.lbfgs import Settings, minimise
+from painterly_engine.iterating import Iterations, optimise
+from painterly_engine.lbfgs import Settings
 from painterly_engine.losses.content import ContentLoss
 from painterly_engine.losses.evaluation import Loss, silent, weighted
 from painterly_engine.losses.gram import GramLoss, gram_matrix
@@ -48,21 +48,17 @@ def run_pass_one(
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
     network, scale = network.amplified(), network.layout.pixel_scale
-    start = composite * scale
-    centre = network.layout.centre().to(start)
-    stations = _stations(start, painting * scale, loose, network, observer)
+    stations = _stations(composite * scale, painting * scale, loose, network, observer)
     injected = InjectedGradients(network, stations)
     counter = Iterations(observer, Phase.PASS_ONE, iterations, scale, MATCHING_SHARE)
 
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = x.view_as(start) + centre
+    def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
         gradient = loose * (gradient + VARIATION_WEIGHT * variation_gradient(pixels))
-        return torch.stack(list(values.values())).sum(), gradient.flatten()
+        return torch.stack(list(values.values())).sum(), gradient
 
-    settings = Settings(iterations, LEARNING_RATE, largest_step=scale)
-    return (minimise(evaluate, (start - centre).flatten(), settings).view_as(start) + centre) / scale
+    return optimise(evaluate, composite, network.layout, Settings(iterations, LEARNING_RATE, largest_step=scale))
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from painterly_engine.balance import Balance
 from painterly_engine.injection import InjectedGradients, Module, Station
-from painterly_engine.iterating import Iterations
-from painterly_engine.lbfgs import Settings, minimise
+from painterly_engine.iterating import Iterations, optimise
+from painterly_engine.lbfgs import Settings
 from painterly_engine.losses.content import ContentLoss
 from painterly_engine.losses.evaluation import Loss, normalised, silent, unit_gradient
 from painterly_engine.losses.gram import GramLoss, gram_matrix
@@ -56,23 +56,21 @@ def run_pass_two(
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
     network, scale = network.amplified(), network.layout.pixel_scale
-    start = composite * scale
-    centre = network.layout.centre().to(start)
-    injected = InjectedGradients(network, _stations(start, painting * scale, loose, ring, network, weights))
+    stations = _stations(composite * scale, painting * scale, loose, ring, network, weights)
+    injected = InjectedGradients(network, stations)
     counter = Iterations(observer, Phase.PASS_TWO, iterations, scale)
     smooths = weights.matters(weights.variation)
 
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = x.view_as(start) + centre
+    def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
         if smooths:
             gradient = gradient + weights.variation * normalised(loose * variation_gradient(pixels))
         gradient = loose * (loose * gradient)
-        return gradient.new_zeros(()), gradient.flatten()
+        return gradient.new_zeros(()), gradient
 
     settings = Settings(iterations, LEARNING_RATE, gradient_tolerance=NEVER, change_tolerance=NEVER, largest_step=scale)
-    return (minimise(evaluate, (start - centre).flatten(), settings).view_as(start) + centre) / scale
+    return optimise(evaluate, composite, network.layout, settings)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from painterly_engine import lbfgs, pass_one
+from painterly_engine import iterating, lbfgs, pass_one
 from painterly_engine.masks import layer_masks
 from painterly_engine.network.features import (
     CAFFE,
@@ -54,7 +54,7 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
         assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
         return x
 
-    monkeypatch.setattr(pass_one, "minimise", spy)
+    monkeypatch.setattr(iterating, "minimise", spy)
     run_pass_one(s.composite, s.painting, s.loose, network, iterations=9, observer=SILENT)
     return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from painterly_engine import lbfgs, pass_two
+from painterly_engine import iterating, lbfgs
 from painterly_engine.balance import Balance
 from painterly_engine.losses.histogram import HistogramLoss
 from painterly_engine.masks import layer_masks
@@ -60,7 +60,7 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
         assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
         return x
 
-    monkeypatch.setattr(pass_two, "minimise", spy)
+    monkeypatch.setattr(iterating, "minimise", spy)
     run(s, network, balance)
     return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
 
