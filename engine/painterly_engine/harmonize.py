@@ -12,6 +12,7 @@ from painterly_engine.balance import Balance, published_balance
 from painterly_engine.files import jpeg_round_trip, quantise
 from painterly_engine.finishing.finish import Finished, finish
 from painterly_engine.masks import blend, blend_mask
+from painterly_engine.matching.places import places
 from painterly_engine.matching.reference import match_reference
 from painterly_engine.matching.refine import refine_field
 from painterly_engine.matching.ring import ring_mask
@@ -77,12 +78,15 @@ def harmonize(
         observer: is told of the progress; whatever it raises ends the work.
     """
     soft_edge = blend_mask(scene.tight)
+    observer.intermediate("tight mask", scene.tight)
+    observer.intermediate("loose mask", scene.loose)
 
     first = run_pass_one(
         scene.composite, scene.painting, scene.loose, network, iterations=iterations, observer=observer
     )
     intermediate = jpeg_round_trip(blend(first, scene.painting, soft_edge))
     observer.picture(intermediate)
+    observer.intermediate("first pass", intermediate)
 
     ring = _painting_positions_to_imitate(intermediate, scene, network, observer)
 
@@ -99,10 +103,12 @@ def harmonize(
     )
     stylized = quantise(blend(second, scene.painting, soft_edge))
     observer.picture(stylized)
+    observer.intermediate("second pass", stylized)
 
     finished = finish(
         stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
     )
+    observer.intermediate("finished", finished.over(scene.painting))
     return Harmonization(finished, ring, balance)
 
 
@@ -117,5 +123,9 @@ def _painting_positions_to_imitate(
     size = (target.shape[1], target.shape[2])
     tight = scale_nearest((scene.tight > OBJECT_LEVEL).float(), size) > 0
     field = match_reference(source, target, partial(observer.report, Phase.MATCHING))
+    observer.intermediate(f"matches at {layer}", places(field, size))
     field = refine_field(field, scale_bilinear(scene.painting, size), tight)
-    return ring_mask(field, tight, size)
+    observer.intermediate("refined matches", places(field, size))
+    ring = ring_mask(field, tight, size)
+    observer.intermediate("imitated places", ring)
+    return ring

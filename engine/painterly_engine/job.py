@@ -156,6 +156,9 @@ class _PhaseClock(Observer):
     def picture(self, image: Tensor) -> None:
         self._observer.picture(image)
 
+    def intermediate(self, name: str, data: Tensor) -> None:
+        self._observer.intermediate(name, data)
+
     def finish(self) -> dict[str, float]:
         """Close the running phase; seconds by phase so far."""
         now = time.monotonic()

@@ -14,6 +14,7 @@ from painterly_engine.losses.gram import GramLoss, gram_matrix
 from painterly_engine.losses.variation import variation_gradient
 from painterly_engine.masks import layer_masks
 from painterly_engine.matching.cosine import match_patches
+from painterly_engine.matching.places import places
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
 from painterly_protocol.messages import Phase
@@ -79,6 +80,7 @@ def _stations(
             observer.report(Phase.PASS_ONE, MATCHING_SHARE * (index + fraction) / len(styled))
 
         field = match_patches(kept[layer], imitated[layer], report)
+        observer.intermediate(f"matches at {layer}, first pass", places(field, imitated[layer].shape[1:]))
         matched = imitated[layer].flatten(1)[:, field.flatten()].view_as(kept[layer])
         modules[layer].append(Module("style", _style_loss(matched, masks[layer])))
     modules[content].append(Module("content", _content_loss(kept[content])))

@@ -32,5 +32,15 @@ class Observer:
     def picture(self, image: Tensor) -> None:
         """The working picture as it is now, (3, H, W) RGB, about 0 to 1; called every iteration, use what you like."""
 
+    def intermediate(self, name: str, data: Tensor) -> None:
+        """A result on the way that somebody may want to look at later; called once for each name, in order of making.
+
+        Args:
+            name: a few plain words for people, for example "loose mask" or "field at relu3_1".
+            data: (3, h, w), a picture, RGB, about 0 to 1; (h, w), a mask, bool or in [0, 1]; or (2, h, w), a
+                nearest-neighbour field: the row and column in the painting that each position imitates, as fractions
+                of the painting's height and width in [0, 1] (``matching.places``). Of any size, on any device.
+        """
+
 
 SILENT = Observer()
