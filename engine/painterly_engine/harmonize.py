@@ -12,15 +12,18 @@ from painterly_engine.balance import Balance, published_balance
 from painterly_engine.files import jpeg_round_trip, quantise
 from painterly_engine.finishing.finish import Finished, finish
 from painterly_engine.masks import blend, blend_mask
+from painterly_engine.matching.correlation import Query
 from painterly_engine.matching.places import places
 from painterly_engine.matching.reference import match_reference
-from painterly_engine.matching.refine import refine_field
+from painterly_engine.matching.refine import RADIUS, refine_field
 from painterly_engine.matching.ring import ring_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import SILENT, Observer
 from painterly_engine.resample import scale_bilinear, scale_nearest
+from painterly_engine.window import box_of, features_in, receptive_field, sizes, whole_features
+from painterly_engine.workspace import tile_area
 from painterly_protocol.messages import Phase
 
 REFERENCE_LAYER = "relu4_1"  # where pass 2 matches (algorithm.md 1.2)
@@ -118,14 +121,31 @@ def _painting_positions_to_imitate(
 ) -> Tensor:
     """The ring mask R at the reference layer: positions of the painting that the object's patches match best (1.2)."""
     layer = network.deepest(REFERENCE_LAYER)
-    source = network(intermediate * network.layout.pixel_scale, [layer])[layer]
-    target = network(scene.painting * network.layout.pixel_scale, [layer])[layer]
-    size = (target.shape[1], target.shape[2])
+    size = sizes(network, (scene.painting.shape[1], scene.painting.shape[2]))[layer]
     tight = scale_nearest((scene.tight > OBJECT_LEVEL).float(), size) > 0
-    field = match_reference(source, target, partial(observer.report, Phase.MATCHING))
+    field = _reference_field(intermediate, scene, network, tight, observer)
     observer.intermediate(f"matches at {layer}", places(field, size))
     field = refine_field(field, scale_bilinear(scene.painting, size), tight)
     observer.intermediate("refined matches", places(field, size))
     ring = ring_mask(field, tight, size)
     observer.intermediate("imitated places", ring)
     return ring
+
+
+def _reference_field(
+    intermediate: Tensor, scene: Scene, network: FeatureNetwork, tight: Tensor, observer: Observer
+) -> Tensor:
+    """(h, w): the matches of the tight mask's positions and of those that their refinement asks; elsewhere, where
+    nobody looks, every position is its own."""
+    layer, size = network.deepest(REFERENCE_LAYER), (tight.shape[0], tight.shape[1])
+    asked = box_of(tight)
+    if asked is None:
+        return torch.arange(tight.numel(), device=tight.device).view(size)
+    positions = asked.grown(RADIUS, size)
+    query = Query(positions, positions.grown(1, size), size)
+    wanted = {layer: query.given}
+    area = tile_area(receptive_field(network, wanted, (intermediate.shape[1], intermediate.shape[2])))
+    source = features_in(network, intermediate, wanted)[layer]
+    target = whole_features(network, scene.painting, [layer], area)[layer]
+    report = partial(observer.report, Phase.MATCHING)
+    return query.in_whole(match_reference(source, target, report, query=query))

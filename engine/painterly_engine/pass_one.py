@@ -6,17 +6,19 @@ import torch
 from torch import Tensor
 
 from painterly_engine.injection import InjectedGradients, Module, Station
-from painterly_engine.iterating import Iterations, optimise
+from painterly_engine.iterating import Iterations, for_iterating, optimise
 from painterly_engine.lbfgs import Settings
 from painterly_engine.losses.content import ContentLoss
 from painterly_engine.losses.evaluation import Loss, silent, weighted
 from painterly_engine.losses.gram import GramLoss, gram_matrix
 from painterly_engine.losses.variation import variation_gradient
-from painterly_engine.masks import layer_masks
+from painterly_engine.matching.correlation import Query
 from painterly_engine.matching.cosine import match_patches
 from painterly_engine.matching.places import places
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
+from painterly_engine.window import features_in, sizes, whole_features
+from painterly_engine.workspace import Workspace, tile_area, workspace
 from painterly_protocol.messages import Phase
 
 STYLE_LAYERS = ("relu3_1", "relu4_1", "relu5_1")
@@ -48,51 +50,80 @@ def run_pass_one(
     Returns:
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
-    network, scale = network.amplified(), network.layout.pixel_scale
-    stations = _stations(composite * scale, painting * scale, loose, network, observer)
+    network, scale = for_iterating(network), network.layout.pixel_scale
+    styled, content = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
+    space = workspace(loose, network, {*styled, content})
+    if space is None:
+        return composite.clone()
+    stations = _stations(composite, painting, space, network, observer)
     injected = InjectedGradients(network, stations)
-    counter = Iterations(observer, Phase.PASS_ONE, iterations, scale, MATCHING_SHARE)
+    counter = Iterations(observer, Phase.PASS_ONE, iterations, composite, space.box, scale, MATCHING_SHARE)
 
     def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
-        gradient = loose * (gradient + VARIATION_WEIGHT * variation_gradient(pixels))
+        gradient = space.loose * (gradient + VARIATION_WEIGHT * variation_gradient(pixels))
         return torch.stack(list(values.values())).sum(), gradient
 
-    return optimise(evaluate, composite, network.layout, Settings(iterations, LEARNING_RATE, largest_step=scale))
+    settings = Settings(iterations, LEARNING_RATE, largest_step=scale)
+    return optimise(evaluate, composite, space, network.layout, settings)
 
 
 @torch.no_grad()
 def _stations(
-    composite: Tensor, painting: Tensor, loose: Tensor, network: FeatureNetwork, observer: Observer
+    composite: Tensor, painting: Tensor, space: Workspace, network: FeatureNetwork, observer: Observer
 ) -> dict[str, Station]:
-    """Losses by layer; pictures in pixel values. Style is met before content on the way down."""
-    styled = network.available(STYLE_LAYERS)
-    content = network.deepest(CONTENT_LAYER)
-    layers = {*styled, content}
-    kept, imitated = network(composite, layers), network(painting, layers)
-    masks = layer_masks(loose, network, layers)
+    """Losses by layer. Style is met before content on the way down."""
+    styled, content = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
+    modules: dict[str, list[Module]] = {layer: [] for layer in space.masks}
+    for layer, matched in _matched_features(composite, painting, space, styled, network, observer).items():
+        modules[layer].append(Module("style", _style_loss(matched, space, layer)))
+    modules[content].append(Module("content", _content_loss(composite, space, content, network)))
+    return {layer: Station(mask, modules[layer]) for layer, mask in space.masks.items()}
 
-    modules: dict[str, list[Module]] = {layer: [] for layer in layers}
+
+def _matched_features(
+    composite: Tensor,
+    painting: Tensor,
+    space: Workspace,
+    styled: tuple[str, ...],
+    network: FeatureNetwork,
+    observer: Observer,
+) -> dict[str, Tensor]:
+    """By layer, the painting's features (C, h, w) that fit best at the positions the mask reaches."""
+    if not styled:
+        return {}
+    size = sizes(network, space.size)
+    given = {layer: space.reached[layer].grown(1, size[layer]) for layer in styled}
+    kept = features_in(network, composite, given)
+    imitated = whole_features(network, painting, styled, tile_area(space.box))
+    matched: dict[str, Tensor] = {}
     for index, layer in enumerate(styled):
 
         def report(fraction: float, index: int = index) -> None:
             observer.report(Phase.PASS_ONE, MATCHING_SHARE * (index + fraction) / len(styled))
 
-        field = match_patches(kept[layer], imitated[layer], report)
-        observer.intermediate(f"matches at {layer}, first pass", places(field, imitated[layer].shape[1:]))
-        matched = imitated[layer].flatten(1)[:, field.flatten()].view_as(kept[layer])
-        modules[layer].append(Module("style", _style_loss(matched, masks[layer])))
-    modules[content].append(Module("content", _content_loss(kept[content])))
-    return {layer: Station(masks[layer], modules[layer]) for layer in layers}
+        query = Query(space.reached[layer], given[layer], size[layer])
+        features = imitated.pop(layer)
+        field = match_patches(kept.pop(layer), features, report, query=query)
+        observer.intermediate(f"matches at {layer}, first pass", places(query.in_whole(field), size[layer]))
+        matched[layer] = features.flatten(1)[:, field.flatten()].view(len(features), *field.shape)
+    return matched
 
 
-def _style_loss(matched: Tensor, mask: Tensor) -> Loss:
+def _style_loss(matched: Tensor, space: Workspace, layer: str) -> Loss:
+    mask = space.masks[layer]
     if not mask.any():
         return silent
-    return weighted(GramLoss(gram_matrix(matched, mask), mask), STYLE_WEIGHT)
+    reached = space.reached[layer].within(space.places[layer])
+    return weighted(GramLoss(gram_matrix(matched, reached.of(mask)), mask), STYLE_WEIGHT)
 
 
-def _content_loss(target: Tensor) -> Loss:
-    """Published unmasked, so that its value counts all of the picture; what it sends down is masked as all is."""
-    return weighted(ContentLoss(target, target.new_ones(())), CONTENT_WEIGHT)
+def _content_loss(composite: Tensor, space: Workspace, layer: str, network: FeatureNetwork) -> Loss:
+    """Published unmasked, so that its value counts all of the picture; what it sends down is masked as all is.
+
+    Outside the workspace no feature ever differs from the target's: only their number is missing there.
+    """
+    target = network(space.box.of(composite) * network.layout.pixel_scale, [layer])[layer]
+    count = len(target) * space.positions[layer]
+    return weighted(ContentLoss(target, target.new_ones(()), count), CONTENT_WEIGHT)

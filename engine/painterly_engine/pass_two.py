@@ -7,17 +7,16 @@ from torch import Tensor
 
 from painterly_engine.balance import Balance
 from painterly_engine.injection import InjectedGradients, Module, Station
-from painterly_engine.iterating import Iterations, optimise
+from painterly_engine.iterating import Iterations, for_iterating, optimise
 from painterly_engine.lbfgs import Settings
 from painterly_engine.losses.content import ContentLoss
 from painterly_engine.losses.evaluation import Loss, normalised, silent, unit_gradient
 from painterly_engine.losses.gram import GramLoss, gram_matrix
 from painterly_engine.losses.histogram import HistogramLoss
 from painterly_engine.losses.variation import variation_gradient
-from painterly_engine.masks import layer_masks
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
-from painterly_engine.resample import scale_nearest
+from painterly_engine.workspace import Workspace, features_under, workspace
 from painterly_protocol.messages import Phase
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -55,60 +54,75 @@ def run_pass_two(
     Returns:
         (3, H, W), about 0 to 1, neither clamped nor blended.
     """
-    network, scale = network.amplified(), network.layout.pixel_scale
-    stations = _stations(composite * scale, painting * scale, loose, ring, network, weights)
-    injected = InjectedGradients(network, stations)
-    counter = Iterations(observer, Phase.PASS_TWO, iterations, scale)
+    network, scale = for_iterating(network), network.layout.pixel_scale
+    space = workspace(loose, network, _layers(network))
+    if space is None:
+        return composite.clone()
+    injected = InjectedGradients(network, _stations(composite, painting, space, ring, network, weights))
+    counter = Iterations(observer, Phase.PASS_TWO, iterations, composite, space.box, scale)
     smooths = weights.matters(weights.variation)
 
     def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:
         values, gradient = injected(pixels)
         counter.tick(pixels, values)
         if smooths:
-            gradient = gradient + weights.variation * normalised(loose * variation_gradient(pixels))
-        gradient = loose * (loose * gradient)
+            gradient = gradient + weights.variation * normalised(space.loose * variation_gradient(pixels))
+        gradient = space.loose * (space.loose * gradient)
         return gradient.new_zeros(()), gradient
 
     settings = Settings(iterations, LEARNING_RATE, gradient_tolerance=NEVER, change_tolerance=NEVER, largest_step=scale)
-    return optimise(evaluate, composite, network.layout, settings)
+    return optimise(evaluate, composite, space, network.layout, settings)
+
+
+def _layers(network: FeatureNetwork) -> set[str]:
+    return {*network.available(STYLE_LAYERS), *_histogram_layers(network), _content_layer(network)}
+
+
+def _content_layer(network: FeatureNetwork) -> str:
+    return network.deepest(CONTENT_LAYER)
+
+
+def _histogram_layers(network: FeatureNetwork) -> set[str]:
+    return {*network.available([SHALLOW_HISTOGRAM_LAYER]), network.deepest(DEEP_HISTOGRAM_LAYER)}
 
 
 @torch.no_grad()
 def _stations(
-    composite: Tensor, painting: Tensor, loose: Tensor, ring: Tensor, network: FeatureNetwork, weights: Balance
+    composite: Tensor, painting: Tensor, space: Workspace, ring: Tensor, network: FeatureNetwork, weights: Balance
 ) -> dict[str, Station]:
-    """Losses by layer; pictures in pixel values. The way down meets histogram, then style, then content."""
-    styled = network.available(STYLE_LAYERS)
-    histograms = {*network.available([SHALLOW_HISTOGRAM_LAYER]), network.deepest(DEEP_HISTOGRAM_LAYER)}
-    content = network.deepest(CONTENT_LAYER)
-    layers = {*styled, *histograms, content}
-    kept, imitated = network(composite, [content]), network(painting, layers)
-    masks = layer_masks(loose, network, layers)
-    rings = {layer: scale_nearest(ring, (imitated[layer].shape[1], imitated[layer].shape[2])) for layer in layers}
+    """Losses by layer. The way down meets histogram, then style, then content."""
+    styled, histograms, content = network.available(STYLE_LAYERS), _histogram_layers(network), _content_layer(network)
+    lent = features_under(ring, network, painting, space)
 
     def modules(layer: str) -> list[Module]:
-        mask, chosen, features = masks[layer], rings[layer], imitated[layer]
         found: list[Module] = []
         if layer in histograms:
-            found.append(Module("histogram", _histogram_loss(features, chosen, mask, weights)))
+            found.append(Module("histogram", _histogram_loss(lent.get(layer), space, layer, weights)))
         if layer in styled:
-            found.append(Module("style", _style_loss(features, chosen, mask, weights)))
+            found.append(Module("style", _style_loss(lent.get(layer), space.masks[layer], weights)))
         if layer == content:
-            loss = unit_gradient(ContentLoss(kept[layer], mask), weights.content, mask)
-            found.append(Module("content", loss))
+            found.append(Module("content", _content_loss(composite, space, layer, network, weights)))
         return found
 
-    return {layer: Station(masks[layer], modules(layer)) for layer in layers}
+    return {layer: Station(mask, modules(layer)) for layer, mask in space.masks.items()}
 
 
-def _style_loss(features: Tensor, ring: Tensor, mask: Tensor, weights: Balance) -> Loss:
-    if not (ring.any() and mask.any() and weights.matters(weights.style)):
+def _style_loss(lent: Tensor | None, mask: Tensor, weights: Balance) -> Loss:
+    if lent is None or not (mask.any() and weights.matters(weights.style)):
         return silent
-    return unit_gradient(GramLoss(gram_matrix(features, ring.to(features)), mask), weights.style, mask)
+    return unit_gradient(GramLoss(gram_matrix(lent, lent.new_ones(lent.shape[1:])), mask), weights.style, mask)
 
 
-def _histogram_loss(features: Tensor, ring: Tensor, mask: Tensor, weights: Balance) -> Loss:
-    inside = mask > INSIDE
-    if not (ring.any() and inside.any() and weights.matters(weights.histogram)):
+def _histogram_loss(lent: Tensor | None, space: Workspace, layer: str, weights: Balance) -> Loss:
+    inside = space.masks[layer] > INSIDE
+    if lent is None or not (inside.any() and weights.matters(weights.histogram)):
         return silent
-    return unit_gradient(HistogramLoss(features, ring, inside), weights.histogram, features.new_ones(()))
+    everywhere = torch.ones(lent.shape[1:], dtype=torch.bool, device=lent.device)
+    loss = HistogramLoss(lent, everywhere, inside, space.positions[layer])
+    return unit_gradient(loss, weights.histogram, lent.new_ones(()))
+
+
+def _content_loss(composite: Tensor, space: Workspace, layer: str, network: FeatureNetwork, weights: Balance) -> Loss:
+    target = network(space.box.of(composite) * network.layout.pixel_scale, [layer])[layer]
+    loss = ContentLoss(target, space.masks[layer], len(target) * space.positions[layer])
+    return unit_gradient(loss, weights.content, space.masks[layer])

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from painterly_engine.matching import correlation, match_patches
+from painterly_engine.matching import correlation, match_patches, match_reference
+from painterly_engine.matching.correlation import Query
+from painterly_engine.window import Box
 
 OFFSETS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
@@ -64,7 +66,7 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = features(3, 3, 7, 5), features(4, 3, 7, 5)
     whole = match_patches(source, target)
     for pairs in (1, 2, 3):
-        monkeypatch.setattr(correlation, "SCORE_BYTES", pairs * 8 * 5 * 5)
+        monkeypatch.setattr(correlation, "CACHED_BYTES", pairs * 8 * 5 * 5)
         assert torch.equal(match_patches(source, target), whole)
 
 
@@ -84,7 +86,7 @@ def test_equal_scores_go_to_the_first_in_raster_order() -> None:
 
 
 def test_ties_on_one_diagonal_and_across_blocks_go_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correlation, "SCORE_BYTES", 1)
+    monkeypatch.setattr(correlation, "CACHED_BYTES", 1)
     tile = features(6, 2, 3, 3) + 0.1
     source = tile.repeat(1, 3, 3)
     assert match_patches(source, source).tolist() == slow_field(source, source).tolist()
@@ -125,3 +127,17 @@ def test_progress_ends_at_one_and_can_stop_the_search() -> None:
 
     with pytest.raises(CancelledError):
         match_patches(source, source, stop)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 2000, 2**29]))
+def test_a_part_of_the_positions_has_the_same_matches_in_any_budget(
+    data: st.DataObject, h: int, w: int, budget: int
+) -> None:
+    source, target = features(h, 3, h, w), features(w, 3, 8, 7)
+    top, left = data.draw(st.integers(0, h - 1)), data.draw(st.integers(0, w - 1))
+    positions = Box(top, left, data.draw(st.integers(top + 1, h)), data.draw(st.integers(left + 1, w)))
+    query = Query(positions, positions.grown(1, (h, w)), (h, w))
+    for match in (match_patches, match_reference):
+        part = match(query.given.of(source), target, query=query, budget=budget)
+        assert torch.equal(part, positions.of(match(source, target)))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from painterly_engine import iterating, lbfgs, pass_one
 from painterly_engine.masks import layer_masks
+from painterly_engine.matching.correlation import Query
 from painterly_engine.network.features import (
     CAFFE,
     GATYS,
@@ -25,17 +26,31 @@ from painterly_engine.network.layouts import LAYOUTS
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.progress import SILENT
 from painterly_protocol.messages import Phase
-from support.passes import Recorder, Scene, gated_backward, scene, slow_gram_gradient
+from support.passes import (
+    Recorder,
+    Scene,
+    assert_same_gradient,
+    gated_backward,
+    movable,
+    on_its_way,
+    scene,
+    slow_gram_gradient,
+)
 
 HEIGHT, WIDTH = 37, 34
 
 
-def scattered_field(source: Tensor, target: Tensor, report: Callable[[float], None]) -> Tensor:
-    """Stands in for the matching: any field will do here."""
+def scattered(size: tuple[int, ...]) -> Tensor:
+    """Any field will do here."""
+    order = torch.randperm(size[0] * size[1], generator=torch.Generator().manual_seed(size[0] * size[1]))
+    return order.view(size)
+
+
+def scattered_field(source: Tensor, target: Tensor, report: Callable[[float], None], *, query: Query) -> Tensor:
+    """Stands in for the matching."""
     report(1.0)
-    positions = target.shape[1] * target.shape[2]
-    order = torch.randperm(positions, generator=torch.Generator().manual_seed(positions))
-    return order.view(source.shape[1:])
+    assert source.shape[1:] == query.given.size
+    return query.positions.of(scattered(target.shape[1:]))
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +66,12 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
         assert settings == lbfgs.Settings(9, 1.0, 1e-5, 1e-9, 100, network.layout.pixel_scale)
-        assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
+        assert torch.equal(x, movable(s.composite * network.layout.pixel_scale - centre, s.loose))
         return x
 
     monkeypatch.setattr(iterating, "minimise", spy)
     run_pass_one(s.composite, s.painting, s.loose, network, iterations=9, observer=SILENT)
-    return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
+    return lambda pixels: caught[0](movable(pixels - centre, s.loose))
 
 
 @pytest.mark.parametrize("layout", [CAFFE, TORCHVISION, GATYS], ids=lambda layout: layout.name)
@@ -67,8 +82,8 @@ def test_value_and_gradient_by_the_formulas(
     """relu5_1 term m₅·m₄²·m₃·M, relu4_1 style m₄²·m₃·M, content m₄·m₃·M, relu3_1 m₃·M, TV M."""
     layout = replace(layout, activation_gain=1.0)
     s, network = scene(HEIGHT, WIDTH), random_network(width=2, layout=layout, blocks=blocks).double()
-    x = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
-    value, gradient = evaluation(monkeypatch, s, network)(x.flatten())
+    x = on_its_way(s, layout.pixel_scale)
+    value, gradient = evaluation(monkeypatch, s, network)(x)
 
     layers = ("relu3_1", "relu4_1", "relu5_1")
     m = layer_masks(s.loose, network, layers)
@@ -77,7 +92,7 @@ def test_value_and_gradient_by_the_formulas(
     )
     style_value, style = 0.0, {}
     for layer in layers:
-        field = scattered_field(kept[layer], imitated[layer], lambda _: None).flatten()
+        field = scattered(kept[layer].shape[1:]).flatten()
         matched = torch.stack([imitated[layer].flatten(1)[:, q] for q in field], 1).view_as(kept[layer])
         loss, style[layer] = slow_gram_gradient(at_x[layer], m[layer], matched, m[layer])
         style_value += 100 * loss
@@ -95,7 +110,7 @@ def test_value_and_gradient_by_the_formulas(
     corner = variation[:, :-1, :-1]
     total = ((corner - variation[:, :-1, 1:]) ** 2 + (corner - variation[:, 1:, :-1]) ** 2).sum() / 2
     (slope,) = torch.autograd.grad(total, variation)
-    torch.testing.assert_close(gradient.view_as(x), s.loose * (expected + 1e-3 * slope), rtol=1e-6, atol=1e-12)
+    assert_same_gradient(gradient, s.loose * (expected + 1e-3 * slope), s.loose)
     torch.testing.assert_close(float(value), style_value + 5 * float((difference**2).mean()))
 
 

@@ -25,7 +25,16 @@ from painterly_engine.network.features import (
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import SILENT
 from painterly_protocol.messages import Phase
-from support.passes import Recorder, Scene, gated_backward, scene, slow_gram_gradient
+from support.passes import (
+    Recorder,
+    Scene,
+    assert_same_gradient,
+    gated_backward,
+    movable,
+    on_its_way,
+    scene,
+    slow_gram_gradient,
+)
 
 HEIGHT, WIDTH = 37, 34
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -57,12 +66,12 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
     def spy(evaluate: lbfgs.Evaluate, x: Tensor, settings: lbfgs.Settings) -> Tensor:
         caught.append(evaluate)
         assert settings == lbfgs.Settings(5, 0.1, -1, -1, 100, network.layout.pixel_scale)
-        assert torch.equal(x, (s.composite * network.layout.pixel_scale - centre).flatten())
+        assert torch.equal(x, movable(s.composite * network.layout.pixel_scale - centre, s.loose))
         return x
 
     monkeypatch.setattr(iterating, "minimise", spy)
     run(s, network, balance)
-    return lambda pixels: caught[0]((pixels.view(3, HEIGHT, WIDTH) - centre).flatten())
+    return lambda pixels: caught[0](movable(pixels - centre, s.loose))
 
 
 def n(x: Tensor) -> Tensor:
@@ -116,19 +125,19 @@ def expected_gradient(s: Scene, network: FeatureNetwork, balance: Balance, x: Te
 def test_the_gradient_by_the_formulas(monkeypatch: pytest.MonkeyPatch, layout: Layout, blocks: tuple[int, ...]) -> None:
     layout = replace(layout, activation_gain=1.0)
     s, network = scene(HEIGHT, WIDTH), random_network(width=2, layout=layout, blocks=blocks).double()
-    x = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
-    _, gradient = evaluation(monkeypatch, s, network, BOTH)(x.flatten())
-    torch.testing.assert_close(gradient.view_as(x), expected_gradient(s, network, BOTH, x), rtol=1e-6, atol=1e-12)
+    x = on_its_way(s, layout.pixel_scale)
+    _, gradient = evaluation(monkeypatch, s, network, BOTH)(x)
+    assert_same_gradient(gradient, expected_gradient(s, network, BOTH, x), s.loose)
 
 
 @pytest.mark.parametrize("off", ["histogram", "variation"])
 def test_a_negligible_loss_leaves_its_masks_behind(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
     """Skipping the histogram must not take one power of m₁ from what comes from above."""
     s, network = scene(HEIGHT, WIDTH), random_network(width=2).double()
-    x = torch.rand(3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
-    _, gradient = evaluation(monkeypatch, s, network, replace(BOTH, **{off: 1e-6}))(x.flatten())
+    x = on_its_way(s, network.layout.pixel_scale)
+    _, gradient = evaluation(monkeypatch, s, network, replace(BOTH, **{off: 1e-6}))(x)
     expected = expected_gradient(s, network, replace(BOTH, **{off: 0.0}), x)
-    torch.testing.assert_close(gradient.view_as(x), expected, rtol=1e-6, atol=1e-12)
+    assert_same_gradient(gradient, expected, s.loose)
 
 
 def short_network(last: str, layout: Layout = CAFFE) -> FeatureNetwork:

@@ -36,6 +36,23 @@ def scene(height: int, width: int) -> Scene:
     return Scene(painting, composite, loose)
 
 
+def movable(picture: Tensor, loose: Tensor) -> Tensor:
+    """What L-BFGS sees of (3, H, W): the numbers under the loose mask, channel by channel, flat."""
+    return picture[:, loose > 0].flatten()
+
+
+def on_its_way(s: Scene, pixel_scale: float) -> Tensor:
+    """Pixel values as they may be in the middle of a pass: anything under the loose mask, the composite elsewhere."""
+    anything = torch.rand(s.composite.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64) * 255
+    return torch.where(s.loose > 0, anything, s.composite * pixel_scale)
+
+
+def assert_same_gradient(found: Tensor, expected: Tensor, loose: Tensor) -> None:
+    """``found`` is what L-BFGS got, ``expected`` (3, H, W), which must be 0 wherever L-BFGS does not look."""
+    torch.testing.assert_close(found, movable(expected, loose), rtol=1e-6, atol=1e-12)
+    assert not expected[:, loose == 0].any()
+
+
 class Recorder(Observer):
     """Writes down what it is told."""
 

@@ -13,12 +13,14 @@ class ContentLoss:
     Args:
         target: (C, h, w), of the naive composite.
         mask: (h, w) in [0, 1], or a scalar 1.
+        count: C·h·w of the whole picture, where the target is a part of it outside of which nothing differs.
     """
 
-    def __init__(self, target: Tensor, mask: Tensor) -> None:
+    def __init__(self, target: Tensor, mask: Tensor, count: int | None = None) -> None:
         self.target, self.mask = target * mask, mask
+        self.count = count or target.numel()
 
     def __call__(self, features: Tensor) -> Evaluation:
         """The gradient is the one with respect to the masked features F∘m."""
         difference = features * self.mask - self.target
-        return Evaluation(difference.square().mean(), difference * (2 / difference.numel()))
+        return Evaluation(difference.square().sum() / self.count, difference * (2 / self.count))

@@ -19,9 +19,11 @@ class HistogramLoss:
         style: (C, h, w) features of the painting.
         ring: (h, w) bool, the painting's positions to imitate, not empty.
         inside: (h, w) bool, the positions to pull, not empty.
+        count: h·w of the whole picture, where these are a part of it.
     """
 
-    def __init__(self, style: Tensor, ring: Tensor, inside: Tensor) -> None:
+    def __init__(self, style: Tensor, ring: Tensor, inside: Tensor, count: int | None = None) -> None:
+        self.count = count or inside.numel()
         self.inside = inside.flatten().nonzero()[:, 0]
         self.by_rank = values_by_rank(style[:, ring], len(self.inside)).to(style)
 
@@ -33,7 +35,7 @@ class HistogramLoss:
         remapped = torch.empty_like(values).scatter_(1, order, self.by_rank)
         gradient = torch.zeros_like(flat)
         gradient[:, self.inside] = values - remapped
-        return Evaluation(gradient.square().mean(), gradient.view_as(features))
+        return Evaluation(gradient.square().sum() / (len(flat) * self.count), gradient.view_as(features))
 
 
 def values_by_rank(samples: Tensor, count: int) -> Tensor:

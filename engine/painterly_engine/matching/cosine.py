@@ -8,13 +8,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from painterly_engine.matching.correlation import Block, best_targets, correlate, ignore, working_dtype
+from painterly_engine.matching.correlation import (
+    BUDGET,
+    Band,
+    Block,
+    Query,
+    Score,
+    best_targets,
+    correlate,
+    ignore,
+    working_dtype,
+)
 
 EPSILON = 1e-9
 
 
-def match_patches(source: Tensor, target: Tensor, report: Callable[[float], None] = ignore) -> Tensor:
-    """For every position of the source, the target position whose 3×3 patch has the largest cosine with its own.
+def match_patches(
+    source: Tensor,
+    target: Tensor,
+    report: Callable[[float], None] = ignore,
+    *,
+    query: Query | None = None,
+    budget: int = BUDGET,
+) -> Tensor:
+    """For positions of the source, the target position whose 3×3 patch has the largest cosine with their own.
 
     Dot product and both norms run over the offsets that lie inside at both ends (algorithm.md 1.1 step 2). Accumulated
     in float64 and compared in float32, as published; among equals the first in raster order.
@@ -23,23 +40,28 @@ def match_patches(source: Tensor, target: Tensor, report: Callable[[float], None
         source: (C, h, w) features.
         target: (C, h2, w2) features.
         report: called with the fraction done many times a second; may raise to stop.
+        query: which positions, where the source is a part of a picture; all without it.
+        budget: bytes to take beside arguments and result.
 
     Returns:
-        (h, w) int64, raster index y·w2 + x into the target.
+        (h, w) int64 for every position asked for, raster index y·w2 + x into the target.
     """
     dtype = working_dtype(source.device)
-    a = source.to(dtype).permute(1, 2, 0).contiguous()
-    b = target.to(dtype).permute(1, 0, 2).contiguous()
-    energy_a, energy_b = a.square().sum(2), b.square().sum(1)
-    inside_a, inside_b = (_side_by_side(torch.ones_like(energy[0])) for energy in (energy_a, energy_b))
 
-    def score(block: Block) -> Tensor:
-        columns_a = _side_by_side(block.add_neighbours(block.of_source(energy_a)))
-        columns_b = _side_by_side(block.add_neighbours(block.of_target(energy_b)))
-        norms = (columns_a @ inside_b.T).mul_(inside_a @ columns_b.transpose(1, 2)).sqrt_()
-        return correlate(block, a, b).div_(norms.add_(EPSILON))
+    def scored(a: Tensor, band: Band) -> Score:
+        energy_a, energy_b = a.square().sum(2), band.features.square().sum(1)
+        inside_a, inside_b = (_side_by_side(torch.ones_like(energy[0])) for energy in (energy_a, energy_b))
 
-    return best_targets(source, target, score, report)
+        def score(block: Block) -> Tensor:
+            columns_a = _side_by_side(block.add_neighbours(block.of_source(energy_a)))
+            columns_b = _side_by_side(block.add_neighbours(block.of_target(energy_b)))
+            norms = (columns_a @ inside_b.T).mul_(inside_a @ columns_b.transpose(1, 2)).sqrt_()
+            return correlate(block, a, band.features).div_(norms.add_(EPSILON))
+
+        return score
+
+    asked = query or Query.everything(source)
+    return best_targets(source, target, asked, lambda features: features.to(dtype), scored, report, budget)
 
 
 def _side_by_side(columns: Tensor) -> Tensor:

@@ -7,13 +7,30 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from painterly_engine.matching.correlation import Block, best_targets, correlate, ignore, working_dtype
+from painterly_engine.matching.correlation import (
+    BUDGET,
+    Band,
+    Block,
+    Query,
+    Score,
+    best_targets,
+    correlate,
+    ignore,
+    working_dtype,
+)
 
 EPSILON = 1e-8
 
 
-def match_reference(source: Tensor, target: Tensor, report: Callable[[float], None] = ignore) -> Tensor:
-    """For every position of the source, the target position whose 3×3 patch of unit features correlates most.
+def match_reference(
+    source: Tensor,
+    target: Tensor,
+    report: Callable[[float], None] = ignore,
+    *,
+    query: Query | None = None,
+    budget: int = BUDGET,
+) -> Tensor:
+    """For positions of the source, the target position whose 3×3 patch of unit features correlates most.
 
     The score is the plain sum over offsets inside at both ends, neither averaged nor normalised again; the target's
     outer rows and columns are open only to source positions on the same side (algorithm.md 1.2 steps 1 and 2).
@@ -23,26 +40,30 @@ def match_reference(source: Tensor, target: Tensor, report: Callable[[float], No
         source: (C, h, w) features.
         target: (C, h2, w2) features.
         report: called with the fraction done many times a second; may raise to stop.
+        query: which positions, where the source is a part of a picture; all without it.
+        budget: bytes to take beside arguments and result.
 
     Returns:
-        (h, w) int64, raster index y·w2 + x into the target. Where the border rule leaves nothing, which cannot be when
-        both have the same size, 0.
+        (h, w) int64 for every position asked for, raster index y·w2 + x into the target. Where the border rule leaves
+        nothing, which cannot be when both have the same size, 0.
     """
-    dtype = working_dtype(source.device)
-    a = _unit(source.to(dtype)).permute(1, 2, 0).contiguous()
-    b = _unit(target.to(dtype)).permute(1, 0, 2).contiguous()
-    (h, w, _), (h2, _, w2) = a.shape, b.shape
-    closed_columns = _closed(_ends(w, a.device), _ends(w2, a.device))
-    closed_rows = _closed(_ends(h, a.device), _ends(h2, a.device))
+    dtype, device = working_dtype(source.device), source.device
+    asked = query or Query.everything(source)
+    (h, w), (_, h2, w2), given = asked.size, target.shape, asked.given
+    closed_columns = _closed(_ends(w, device)[given.left : given.right], _ends(w2, device))
+    closed_rows = _closed(_ends(h, device)[given.top : given.bottom], _ends(h2, device))
 
-    def score(block: Block) -> Tensor:
-        scores = correlate(block, a, b)
-        scores.masked_fill_(closed_columns, -torch.inf)
-        pairs = torch.arange(block.rows, device=a.device)
-        closed = closed_rows[block.source + pairs, block.target + pairs]
-        return scores.masked_fill_(closed[:, None, None], -torch.inf)
+    def scored(a: Tensor, band: Band) -> Score:
+        def score(block: Block) -> Tensor:
+            scores = correlate(block, a, band.features)
+            scores.masked_fill_(closed_columns, -torch.inf)
+            pairs = torch.arange(block.rows, device=device)
+            closed = closed_rows[block.source + pairs, band.first + block.target + pairs]
+            return scores.masked_fill_(closed[:, None, None], -torch.inf)
 
-    return best_targets(source, target, score, report)
+        return score
+
+    return best_targets(source, target, asked, lambda features: _unit(features.to(dtype)), scored, report, budget)
 
 
 def _unit(features: Tensor) -> Tensor:
