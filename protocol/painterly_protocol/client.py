@@ -19,12 +19,14 @@ from zmq.utils.monitor import recv_monitor_message
 from painterly_protocol import keys, paths, runtime, wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import (
+    PROTOCOL_VERSION,
     Cancel,
     ClientMessage,
     EngineMessage,
     Failure,
     Hello,
     Preview,
+    Priority,
     Progress,
     Queued,
     Result,
@@ -38,7 +40,7 @@ from painterly_protocol.request import HarmonizeRequest
 from painterly_protocol.runtime import RuntimeInfo
 
 HEARTBEAT_MS = 2_000
-HEARTBEAT_LOST_MS = 30_000  # a suspended laptop or a stopped process must be longer away than this to count as gone
+HEARTBEAT_LOST_MS = 60_000  # a suspended laptop or a stopped process must be longer away than this to count as gone
 RECONNECT_MS = 24 * 3600 * 1000
 QUIET_S = 5.0  # without a word from the engine, ask for its status …
 SILENT_S = 60.0  # … and after this long without an answer give it up: its process lives but its loop does not
@@ -68,10 +70,13 @@ class EngineClient:
         self._heard = time.monotonic()
         self._asked: float | None = None
 
-    def submit(self, request: HarmonizeRequest, job_id: str | None = None) -> str:
-        """Send a job; returns its id. Submitting the same id again never runs the job twice."""
+    def submit(self, request: HarmonizeRequest, job_id: str | None = None, priority: Priority = Priority.NORMAL) -> str:
+        """Send a job; returns its id. Submitting the same job under the same id again never runs it twice.
+
+        Where it waits is told by Queued events, again whenever it moves.
+        """
         job_id = job_id or uuid.uuid4().hex
-        self._line.send(Submit(job_id, request))
+        self._line.send(Submit(job_id, request, priority))
         return job_id
 
     def events(self, timeout_s: float = 0.0) -> list[EngineMessage]:
@@ -120,6 +125,7 @@ class EngineClient:
         request: HarmonizeRequest,
         on_event: Callable[[EngineMessage], None] = lambda _message: None,
         job_id: str | None = None,
+        priority: Priority = Priority.NORMAL,
     ) -> Result:
         """Submit and wait; ``on_event`` gets the job's Queued, Progress and Preview.
 
@@ -128,7 +134,7 @@ class EngineClient:
         Raises:
             PainterlyError: what the engine's Failure says, or ENGINE_GONE.
         """
-        job_id = self.submit(request, job_id)
+        job_id = self.submit(request, job_id, priority)
         try:
             while True:
                 for message in self.events(TICK_S):
@@ -179,20 +185,44 @@ class EngineClient:
 def connect(
     runtime_dir: Path | None = None, timeout_s: float = 5.0, client: str = "painterly_protocol"
 ) -> EngineClient:
-    """Connect to the engine published in ``runtime_dir`` (default: this user's), and greet it.
+    """Connect to the engine that ``runtime_dir`` (default: this user's) leads to, and greet it.
 
     Raises:
-        PainterlyError: ENGINE_ABSENT when none runs there (a stale runtime file counts as none), ENGINE_GONE when one
-            does but gives no answer within ``timeout_s``, VERSION_MISMATCH, UNSAFE_FOLDER.
+        PainterlyError: ENGINE_ABSENT when none is there (a stale runtime file counts as none), ENGINE_GONE when one is
+            but gives no answer within ``timeout_s``, VERSION_MISMATCH, NOT_ADMITTED when an engine elsewhere does not
+            know our key, UNSAFE_FOLDER, UNREADABLE_FILE for a damaged ticket.
+    """
+    folder = runtime_dir or paths.runtime_dir()
+    info = runtime.find(folder)
+    line = _Line(info, info.address(folder))
+    try:
+        if info.protocol_version != PROTOCOL_VERSION:
+            _meet(line, info, timeout_s)
+            raise wire.version_mismatch(engine=info.protocol_version, client=PROTOCOL_VERSION)
+        return EngineClient(line, _greet(line, info, client, timeout_s))
+    except BaseException:
+        line.close()
+        raise
+
+
+def stop_whatever_version(runtime_dir: Path | None = None, timeout_s: float = 15.0) -> bool:
+    """Stop this user's engine even where it speaks another version of the protocol; True once it has hung up.
+
+    Raises:
+        PainterlyError: ENGINE_ABSENT when none runs, UNSAFE_FOLDER.
     """
     folder = runtime_dir or paths.runtime_dir()
     info = runtime.read(folder)
     line = _Line(info, info.address(folder))
     try:
-        return EngineClient(line, _greet(line, client, timeout_s))
-    except BaseException:
+        _meet(line, info, timeout_s)
+        line.send_frames(wire.encode_for(info.protocol_version, Shutdown()))
+        deadline = time.monotonic() + timeout_s
+        while not line.lost and time.monotonic() < deadline:
+            line.await_change(TICK_S)
+        return line.lost
+    finally:
         line.close()
-        raise
 
 
 def failure_error(failure: Failure) -> PainterlyError:
@@ -217,8 +247,7 @@ def _engine_mute() -> PainterlyError:
     )
 
 
-def _greet(line: _Line, client: str, timeout_s: float) -> Welcome:
-    stale = runtime.engine_absent("The engine is not running; the last one did not end in an orderly way.")
+def _greet(line: _Line, info: RuntimeInfo, client: str, timeout_s: float) -> Welcome:
     line.send(Hello(client))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -228,8 +257,36 @@ def _greet(line: _Line, client: str, timeout_s: float) -> Welcome:
             if isinstance(message, Welcome):
                 return message
         if line.lost:
-            raise stale
-    raise _engine_mute() if line.met else stale
+            raise _nobody(line, info)
+    raise _engine_mute() if line.met else _nobody(line, info)
+
+
+def _meet(line: _Line, info: RuntimeInfo, timeout_s: float) -> None:
+    """Wait until somebody with the right keys is at the other end, whatever language it speaks.
+
+    Raises:
+        PainterlyError: ENGINE_ABSENT.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not line.met:
+        line.await_change(min(TICK_S, timeout_s))
+        if line.lost or time.monotonic() > deadline:
+            raise _nobody(line, info)
+
+
+def _nobody(line: _Line, info: RuntimeInfo) -> PainterlyError:
+    if info.pid:
+        return runtime.engine_absent("The engine is not running; the last one did not end in an orderly way.")
+    place = info.endpoint.removeprefix("tcp://")
+    elsewhere = "or run “painterly keys leave” to use this machine's own engine"
+    if line.turned_away:
+        return PainterlyError(
+            ErrorCode.NOT_ADMITTED, f"The engine at {place} does not know this machine's key.",
+            f"Ask its keeper for a new ticket (“painterly keys add”), {elsewhere}.",
+        )  # fmt: skip
+    return PainterlyError(
+        ErrorCode.ENGINE_ABSENT, f"The engine at {place} does not answer.", f"Ask its keeper to start it, {elsewhere}."
+    )
 
 
 class _Line:
@@ -239,6 +296,7 @@ class _Line:
     def __init__(self, info: RuntimeInfo, address: str) -> None:
         self.met = False  # a ZeroMQ peer with the right keys is, or was, at the other end
         self.lost = False
+        self.turned_away = False  # the engine does not know our key
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.DEALER)
         try:
@@ -265,7 +323,9 @@ class _Line:
         keys.guard_client(self._socket, info.server_key, keys.KeyPair(info.client_public_key, info.client_secret_key))
 
     def send(self, message: ClientMessage) -> None:
-        frames = wire.encode(message)
+        self.send_frames(wire.encode(message))
+
+    def send_frames(self, frames: list[wire.Buffer]) -> None:
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
         except zmq.Again as error:
@@ -274,25 +334,37 @@ class _Line:
 
     def receive(self, timeout_s: float) -> list[EngineMessage]:
         """Everything that is there, waiting for the first message or the loss of the connection."""
-        ready = dict(self._poller.poll(max(0, round(timeout_s * 1000))))
-        if self._monitor in ready:
-            self._follow_connection()
+        self.await_change(timeout_s)
         messages: list[EngineMessage] = []
         while self._socket.poll(0, zmq.POLLIN):
             frames = self._socket.recv_multipart(copy=False)
-            message = wire.decode([frame.buffer for frame in frames])
+            message = _decoded([frame.buffer for frame in frames])
             if isinstance(message, EngineMessage):
                 messages.append(message)
         return messages
 
+    def await_change(self, timeout_s: float) -> None:
+        """Wait for a message, or for news of the connection, which are noted."""
+        ready = dict(self._poller.poll(max(0, round(timeout_s * 1000))))
+        if self._monitor in ready:
+            self._follow_connection()
+
     def _follow_connection(self) -> None:
         while self._monitor.poll(0):
-            if recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self.met = True
-            else:
-                self.lost = True  # what arrived before is still in the socket
+            event = recv_monitor_message(self._monitor)["event"]
+            self.met = self.met or event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self.turned_away = self.turned_away or event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            # What arrived before is still in the socket.
+            self.lost = self.lost or event != zmq.EVENT_HANDSHAKE_SUCCEEDED
 
     def close(self) -> None:
         if not self._context.closed:
             self._socket.disable_monitor()
         self._context.destroy(linger=0)
+
+
+def _decoded(frames: list[wire.Buffer]) -> object:
+    try:
+        return wire.decode(frames)
+    except wire.OtherVersionError as error:
+        raise wire.version_mismatch(engine=error.version, client=PROTOCOL_VERSION) from error

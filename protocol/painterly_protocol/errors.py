@@ -23,6 +23,9 @@ class ErrorCode(str, Enum):
     VERSION_MISMATCH = "version-mismatch"
     UNSAFE_FOLDER = "unsafe-folder"
     QUEUE_FULL = "queue-full"
+    OVER_LIMIT = "over-limit"
+    NOT_FINITE = "not-finite"
+    NOT_ADMITTED = "not-admitted"
     INTERNAL = "internal"
 
 

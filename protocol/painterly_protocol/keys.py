@@ -1,4 +1,5 @@
-"""CURVE keys for loopback TCP, and the ZAP handler that admits only the one client key of this engine's start.
+"""CURVE keys for TCP, and the ZAP handler that admits only known client keys: the one of this engine's start, published
+in the runtime file, and those of the keyring where the engine listens beyond this machine.
 
 CURVE alone admits anybody who knows the server's public key; the ZAP handler is what makes the client's key count.
 ``ipc://`` needs none of this: its socket lies in a folder that only its owner may enter.
@@ -6,6 +7,7 @@ CURVE alone admits anybody who knows the server's public key; the ZAP handler is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import zmq
@@ -28,29 +30,44 @@ class KeyPair:
         return cls(public.decode("ascii"), secret.decode("ascii"))
 
 
+def nobody() -> Mapping[str, str]:
+    return {}
+
+
 class Gate:
     """Answers libzmq's question "may this peer in?" for every CURVE socket of ``context`` (RFC 27).
 
-    Must exist before such a socket is bound; ``answer`` must be called whenever ``socket`` is readable.
+    Must exist before such a socket is bound; ``answer`` must be called whenever ``socket`` is readable. What a peer
+    sends carries the name it was let in under, "" for keys that were ``admit``-ted.
+
+    Args:
+        guests: public key → name of whoever else may come in, asked anew each time.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        self._admitted: set[bytes] = set()
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], guests: Callable[[], Mapping[str, str]] = nobody
+    ) -> None:
+        self._admitted: set[str] = set()
+        self._guests = guests
         self.socket = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
 
     def admit(self, public_key: str) -> None:
-        self._admitted.add(z85.decode(public_key))
+        self._admitted.add(public_key)
 
     def dismiss(self, public_key: str) -> None:
-        self._admitted.discard(z85.decode(public_key))
+        self._admitted.discard(public_key)
 
     def answer(self) -> None:
         version, request_id, _domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
-        admitted = mechanism == b"CURVE" and credentials[:1] != [] and credentials[0] in self._admitted
-        code, text = (b"200", b"OK") if admitted else (b"400", b"unknown key")
-        self.socket.send_multipart([version, request_id, code, text, b"", b""])
+        name = self._name(credentials[0]) if mechanism == b"CURVE" and credentials else None
+        code, text = (b"400", b"unknown key") if name is None else (b"200", b"OK")
+        self.socket.send_multipart([version, request_id, code, text, (name or "").encode("utf-8"), b""])
+
+    def _name(self, credential: bytes) -> str | None:
+        public = z85.encode(credential).decode("ascii")
+        return "" if public in self._admitted else self._guests().get(public)
 
     def close(self) -> None:
         self.socket.close()

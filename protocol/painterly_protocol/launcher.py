@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from painterly_protocol import paths
+from painterly_protocol import paths, remote
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 START_LOG = "engine-start.log"
 POLL_S = 0.1
 HANDSHAKE_S = 2.0
+REMOTE_HANDSHAKE_S = 10.0
 GIST_LINES = 3
 
 # What GIMP's packages put into the environment for GIMP's own sake; it would break another Python or its libraries.
@@ -31,7 +32,7 @@ _DROPPED = frozenset(
     }
 )
 # Where the folders of ``paths`` are moved to.
-_FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR")
+_FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
 _DROPPED_PREFIXES = ("PYTHON", "DYLD_", "GTK_", "GEGL_", "BABL_", "GIMP_")
 
 _WINDOWS_DETACHED = 0x08000208  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
@@ -51,9 +52,13 @@ def ensure_engine(
         on_wait: called about every ``POLL_S`` while waiting, with the seconds waited so far; what it raises ends the
             waiting (the engine goes on starting).
 
+    Where a ticket to an engine on another machine is in use, that engine is meant and none is started.
+
     Raises:
-        PainterlyError: ENGINE_START_FAILED, or what ``connect`` raises but ENGINE_ABSENT.
+        PainterlyError: ENGINE_START_FAILED, or what ``connect`` raises (ENGINE_ABSENT only of an engine elsewhere).
     """
+    if remote.in_use(runtime_dir or paths.runtime_dir()) is not None:
+        return connect(runtime_dir, REMOTE_HANDSHAKE_S, client)
     running = _connect_if_running(runtime_dir, client)
     if running is not None:
         return running

@@ -13,7 +13,7 @@ from enum import Enum
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class Phase(str, Enum):
@@ -27,7 +27,16 @@ class Phase(str, Enum):
     FINISHING = "finishing"
 
 
+class Priority(str, Enum):
+    """Whose turn it is first; jobs of one priority take turns between clients."""
+
+    PREVIEW = "preview"  # somebody looks at the screen and waits
+    NORMAL = "normal"
+    BATCH = "batch"  # nobody waits
+
+
 class EngineState(str, Enum):
+    ABSENT = "absent"  # what a client says of an engine that is not there; none ever says it of itself
     STARTING = "starting"
     READY = "ready"
     BUSY = "busy"
@@ -40,7 +49,6 @@ class Hello:
     """A client's first message."""
 
     client: str  # "gimp-plug-in", "painterly-cli", …, for logs only
-    version: int = PROTOCOL_VERSION
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,13 @@ class Welcome:
 
     engine_version: str
     pid: int
-    version: int = PROTOCOL_VERSION
 
 
 @dataclass(frozen=True)
 class Submit:
     job_id: str  # made by the client: submitting the same id again never runs it twice
     request: HarmonizeRequest
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,16 @@ class Shutdown:
 
 @dataclass(frozen=True)
 class Queued:
+    """Where the job waits; told again whenever it moves. After a Progress: the engine lost its worker, and begins the
+    job anew."""
+
     job_id: str
     position: int  # 0: next to run
 
 
 @dataclass(frozen=True)
 class Progress:
-    """``fraction`` is of the whole job, 0 to 1, never decreasing; 1 is never sent before the Result."""
+    """``fraction`` is of the whole job, 0 to 1, never decreasing until a Queued; 1 is never sent before the Result."""
 
     job_id: str
     phase: Phase

@@ -5,7 +5,7 @@ sandbox, so a GIMP in there and an engine outside would look in different places
 is reachable from a GIMP whose sandbox may see the host's files (Flathub's has ``--filesystem=host``).
 
 Each folder can be moved by an environment variable: ``PAINTERLY_RUNTIME_DIR`` (socket and runtime file),
-``PAINTERLY_DATA_DIR`` (weights), ``PAINTERLY_LOG_DIR``.
+``PAINTERLY_DATA_DIR`` (weights), ``PAINTERLY_LOG_DIR``, ``PAINTERLY_KEYS_DIR``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from pathlib import Path
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FOLDER = "painterly-harmonize"
-# Both folders that must be private are checked here, so both variables are named.
-_ELSEWHERE = "name another folder in PAINTERLY_RUNTIME_DIR (socket) or PAINTERLY_LOG_DIR (logs)"
+# All folders that must be private are checked here, so all their variables are named.
+_ELSEWHERE = (
+    "name another folder in PAINTERLY_RUNTIME_DIR (socket), PAINTERLY_LOG_DIR (logs) or PAINTERLY_KEYS_DIR (keys)"
+)
 
 
 def home() -> Path:
@@ -51,6 +53,11 @@ def data_dir() -> Path:
 def log_dir() -> Path:
     """The engine's logs; owner-only."""
     return _moved("PAINTERLY_LOG_DIR", "log")
+
+
+def keys_dir() -> Path:
+    """Keys of an engine that listens beyond this machine; owner-only."""
+    return _moved("PAINTERLY_KEYS_DIR", "keys")
 
 
 def _moved(variable: str, default: str) -> Path:

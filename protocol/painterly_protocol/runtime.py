@@ -8,14 +8,13 @@ by it, so whether an engine lives is decided by connecting to it.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from painterly_protocol import paths
+from painterly_protocol import paths, remote
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import PROTOCOL_VERSION
+from painterly_protocol.private_file import read_private, write_private
 from painterly_protocol.wire import version_mismatch
 
 RUNTIME_FILE = "engine.json"
@@ -60,13 +59,8 @@ def publish(folder: Path, info: RuntimeInfo) -> None:
         PainterlyError: UNSAFE_FOLDER when the folder is not private or cannot be written.
     """
     paths.check_private(folder)
-    temporary = folder / f".{RUNTIME_FILE}.{os.getpid()}"
     try:
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(info), file)
-        temporary.replace(folder / RUNTIME_FILE)
+        write_private(folder / RUNTIME_FILE, json.dumps(asdict(info)))
     except OSError as error:
         raise PainterlyError(
             ErrorCode.UNSAFE_FOLDER,
@@ -75,16 +69,30 @@ def publish(folder: Path, info: RuntimeInfo) -> None:
         ) from error
 
 
+def find(folder: Path) -> RuntimeInfo:
+    """The engine that clients who look into ``folder`` shall talk to: the one a ticket there leads to, or its own.
+
+    Raises:
+        PainterlyError: as ``read`` and ``remote.read_ticket``.
+    """
+    ticket = remote.in_use(folder)
+    if ticket is None:
+        return read(folder)
+    paths.check_private(folder)
+    keys = (ticket.server_key, ticket.client_public_key, ticket.client_secret_key)
+    return RuntimeInfo(ticket.endpoint, 0, PROTOCOL_VERSION, "", *keys)
+
+
 def read(folder: Path) -> RuntimeInfo:
     """The engine published in ``folder``; whether it still lives, only a handshake tells.
 
     Raises:
         PainterlyError: ENGINE_ABSENT when none is published or the file is damaged, UNSAFE_FOLDER when others could
-            have written it, VERSION_MISMATCH when the engine speaks another protocol.
+            have written it, VERSION_MISMATCH when the file is another protocol's and holds what ours does not.
     """
     try:
         paths.check_private(folder)
-        text = _read_private(folder / RUNTIME_FILE)
+        text = read_private(folder / RUNTIME_FILE, MAX_BYTES)
     except FileNotFoundError as error:
         raise engine_absent() from error
     except OSError as error:
@@ -106,15 +114,6 @@ def engine_absent(sentence: str = "The engine is not running.") -> PainterlyErro
     return PainterlyError(ErrorCode.ENGINE_ABSENT, sentence, "Start it with “painterly serve”.")
 
 
-def _read_private(path: Path) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
-    handle = os.open(path, flags)
-    with os.fdopen(handle, "rb") as file:
-        if sys.platform != "win32":
-            paths.check_private_status(path, os.fstat(handle))
-        return file.read(MAX_BYTES + 1)
-
-
 def _parse(text: bytes) -> RuntimeInfo:
     damaged = engine_absent("The engine's runtime file is damaged.")
     if len(text) > MAX_BYTES:
@@ -125,11 +124,10 @@ def _parse(text: bytes) -> RuntimeInfo:
         raise damaged from error
     if not isinstance(values, dict):
         raise damaged
-    version = values.get("protocol_version")
-    if type(version) is int and version != PROTOCOL_VERSION:
-        # Before its fields are looked at: those of another version may be others.
-        raise version_mismatch(version)
     expected = {item.name: int if item.name in ("pid", "protocol_version") else str for item in fields(RuntimeInfo)}
     if values.keys() != expected.keys() or any(type(values[name]) is not kind for name, kind in expected.items()):
+        version = values.get("protocol_version")
+        if type(version) is int and version != PROTOCOL_VERSION:
+            raise version_mismatch(engine=version, client=PROTOCOL_VERSION)
         raise damaged
     return RuntimeInfo(**values)

@@ -1,15 +1,19 @@
 """Messages to frames and back: pure functions, no sockets, no pickle, no copies of pixels.
 
-A message is a list of frames. Frame 0 is a msgpack array ``[version, kind, fields, lengths]``: ``version`` stands first
-so that it can be read before anything else is; ``fields`` maps the dataclass's field names to plain values; ``lengths``
-holds the length in bytes of each frame that follows. Those carry the samples of the message's pictures, in the order of
-their fields; a picture's place in ``fields`` holds ``[height, width, channels, sample type]``. Samples are
-little-endian.
+A message is a list of frames. Frame 0 is a msgpack array ``[version, kind, fields, seals]``: ``version`` stands first
+so that it can be read before anything else is; ``fields`` maps the dataclass's field names to plain values; ``seals``
+holds ``[length in bytes, SHA-256]`` of each frame that follows, so that no frame passes for another message's. Those
+frames carry the samples of the message's pictures, in the order of their fields; a picture's place in ``fields`` holds
+``[height, width, channels, sample type]``. Samples are little-endian.
+
+Hashing large pictures takes longer than an I/O loop may be away: who only passes frames on reads them with ``peek`` and
+leaves ``verify`` to whoever uses the samples; ``decode`` does both.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -20,7 +24,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from painterly_protocol import messages
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import PROTOCOL_VERSION, Message
+from painterly_protocol.messages import PROTOCOL_VERSION, Failure, Message, Shutdown
 from painterly_protocol.pixels import Pixels, SampleType
 
 Buffer = bytes | bytearray | memoryview
@@ -58,8 +62,7 @@ def encode(message: Message) -> list[Buffer]:
     try:
         plain = _pack(message, pictures)
         kind = _KIND_OF[type(message)]
-        lengths = [memoryview(picture).nbytes for picture in pictures]
-        header = msgpack.packb([PROTOCOL_VERSION, kind, plain, lengths], use_bin_type=True)
+        header = msgpack.packb([PROTOCOL_VERSION, kind, plain, [_seal(picture) for picture in pictures]])
     except (TypeError, ValueError, OverflowError) as error:
         raise _bad(f"A {type(message).__name__} holds a value that cannot be sent: {error}.") from error
     if len(header) > MAX_HEADER_BYTES:
@@ -68,20 +71,27 @@ def encode(message: Message) -> list[Buffer]:
 
 
 def decode(frames: Sequence[Buffer]) -> Message:
-    """The message that ``frames`` hold; its pictures are views of those frames.
+    """The message that ``frames`` hold, every frame the one its header was made with.
 
     Raises:
-        PainterlyError: VERSION_MISMATCH when the other side speaks another version of the protocol, BAD_REQUEST when
-            the frames are not a message, or what the message's own validation raises (e.g. SIZE_MISMATCH).
+        PainterlyError: as ``peek`` and ``verify``.
     """
-    if not 1 <= len(frames) <= MAX_FRAMES:
-        raise _bad(f"A message of {len(frames)} frames is none of ours.")
-    header = memoryview(frames[0])
-    if header.nbytes > MAX_HEADER_BYTES:
-        raise _bad(f"A message header of {header.nbytes} bytes is too large.")
-    kind, plain, lengths = _read_header(bytes(header))
+    message = peek(frames)
+    verify(frames)
+    return message
+
+
+def peek(frames: Sequence[Buffer]) -> Message:
+    """The message that ``frames`` hold; its pictures are views of those frames, of the right lengths but unverified.
+
+    Raises:
+        OtherVersionError: the other side speaks another version of the protocol.
+        PainterlyError: BAD_REQUEST when the frames are not a message, or what the message's own validation raises
+            (e.g. SIZE_MISMATCH).
+    """
+    kind, plain, seals = _open(frames)
     pictures = frames[1:]
-    if lengths != [memoryview(picture).nbytes for picture in pictures]:
+    if [length for length, _ in seals] != [memoryview(picture).nbytes for picture in pictures]:
         raise _bad("The frames of a message do not have the lengths its header announces.")
     message_type = KINDS.get(kind) if isinstance(kind, str) else None
     if message_type is None:
@@ -96,17 +106,85 @@ def decode(frames: Sequence[Buffer]) -> Message:
     return message
 
 
+def verify(frames: Sequence[Buffer]) -> None:
+    """Compare the pictures' frames with the seals in their header; takes about a second for each gigabyte.
+
+    Raises:
+        PainterlyError: BAD_REQUEST when one differs.
+    """
+    _, _, seals = _open(frames)
+    for seal, picture in zip(seals, frames[1:], strict=True):
+        if list(seal) != _seal(picture):
+            raise PainterlyError(
+                ErrorCode.BAD_REQUEST, "A picture was damaged, or swapped for another, on its way.", "Try again."
+            )
+
+
+def fingerprint(frames: Sequence[Buffer]) -> bytes:
+    """Tells messages apart: their header's digest, and with its seals that of every picture."""
+    return hashlib.sha256(frames[0]).digest()
+
+
+def _seal(picture: Buffer) -> list[object]:
+    return [memoryview(picture).nbytes, hashlib.sha256(picture).digest()]
+
+
+def _open(frames: Sequence[Buffer]) -> tuple[object, object, list[tuple[int, bytes]]]:
+    """Kind, fields and seals of the header in ``frames``, whose number and header's size are checked first."""
+    if not 1 <= len(frames) <= MAX_FRAMES:
+        raise _bad(f"A message of {len(frames)} frames is none of ours.")
+    header = memoryview(frames[0])
+    if header.nbytes > MAX_HEADER_BYTES:
+        raise _bad(f"A message header of {header.nbytes} bytes is too large.")
+    kind, plain, seals = _read_header(bytes(header))
+    return kind, plain, _seals(seals)
+
+
+def _seals(value: object) -> list[tuple[int, bytes]]:
+    seals: list[tuple[int, bytes]] = []
+    for seal in value if isinstance(value, list) else [None]:
+        if not (isinstance(seal, list) and len(seal) == 2 and type(seal[0]) is int and type(seal[1]) is bytes):
+            raise _bad("A message header does not say what belongs to it.")
+        seals.append((seal[0], seal[1]))
+    return seals
+
+
 def _bad(sentence: str) -> PainterlyError:
     return PainterlyError(ErrorCode.BAD_REQUEST, sentence)
 
 
-def version_mismatch(theirs: object) -> PainterlyError:
-    """What either side says when the other one speaks protocol version ``theirs``."""
+# ---------------------------------------------------------------- other versions
+
+
+class OtherVersionError(PainterlyError):
+    """A message of protocol version ``version``, which is not ours; who is older decides what the user can do."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            ErrorCode.VERSION_MISMATCH, f"A message of protocol version {version} came, not of {PROTOCOL_VERSION}."
+        )
+        self.version = version
+
+
+def version_mismatch(*, engine: int, client: int) -> PainterlyError:
+    """What the user is told where engine and client speak different versions of the protocol."""
+    versions = f"it speaks protocol version {engine}, this program version {client}"
+    if engine < client:
+        return PainterlyError(
+            ErrorCode.VERSION_MISMATCH,
+            f"An older engine is still running ({versions}).",
+            "Run “painterly stop”, then try again: the new one starts by itself.",
+        )
     return PainterlyError(
         ErrorCode.VERSION_MISMATCH,
-        f"The engine and its client do not match: one speaks protocol version {PROTOCOL_VERSION}, the other {theirs}.",
-        "Run install.py again, stop the engine with “painterly stop” (or end its process) and restart GIMP.",
+        f"The engine is newer than this program ({versions}).",
+        "Run install.py again, then restart GIMP.",
     )
+
+
+def encode_for(version: int, message: Failure | Shutdown) -> list[Buffer]:
+    """The message as protocol ``version`` writes it: these two have looked the same ever since version 1."""
+    return [msgpack.packb([version, _KIND_OF[type(message)], _pack(message, []), []])]
 
 
 # ---------------------------------------------------------------- the header
@@ -132,7 +210,7 @@ def _read_header(header: bytes) -> tuple[object, object, object]:
         if type(version) is not int:
             raise _bad("The version of a message is not a number.")
         if version != PROTOCOL_VERSION:
-            raise version_mismatch(version)
+            raise OtherVersionError(version)
         if length != 4:
             raise _bad(f"A message header of {length} parts is none of ours.")
         kind, plain, lengths = (unpacker.unpack() for _ in range(3))

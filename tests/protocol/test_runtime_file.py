@@ -123,7 +123,7 @@ def test_a_damaged_file_means_no_engine(folder: Path, text: str) -> None:
     assert code_of(folder) is ErrorCode.ENGINE_ABSENT
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 1, 99])
 def test_another_protocol_is_said_whatever_else_its_file_holds(folder: Path, version: int) -> None:
     runtime.publish(folder, INFO)
     (folder / runtime.RUNTIME_FILE).write_text(json.dumps({"protocol_version": version, "novelty": [1]}))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from painterly_protocol import wire
@@ -23,6 +24,7 @@ from painterly_protocol.messages import (
     Message,
     Phase,
     Preview,
+    Priority,
     Progress,
     Queued,
     Result,
@@ -88,12 +90,12 @@ def requests(draw: st.DrawFn) -> HarmonizeRequest:
 
 
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Hello, texts, st.integers(0, 99)),
-    st.builds(Submit, texts, requests()),
+    st.builds(Hello, texts),
+    st.builds(Submit, texts, requests(), st.sampled_from(Priority)),
     st.builds(Cancel, texts),
     st.builds(StatusQuery),
     st.builds(Shutdown),
-    st.builds(Welcome, texts, integers, st.integers(0, 99)),
+    st.builds(Welcome, texts, integers),
     st.builds(Queued, texts, integers),
     st.builds(
         Progress,
@@ -136,7 +138,7 @@ def test_pixels_are_never_copied() -> None:
     samples = bytearray(range(48))
     frames = wire.encode(Preview("job", Pixels(4, 4, 3, SampleType.UINT8, samples)))
     samples[0] = 99
-    decoded = wire.decode(frames)
+    decoded = wire.peek(frames)
     assert isinstance(decoded, Preview)
     assert memoryview(decoded.picture.data)[0] == 99
 
@@ -183,8 +185,12 @@ def test_what_cannot_travel_is_said_before_it_is_sent(message: Message) -> None:
 # ---------------------------------------------------------------- what must not get through
 
 
-def header(plain: object, kind: str = "cancel", lengths: object = (), version: object = PROTOCOL_VERSION) -> bytes:
-    packed: bytes = msgpack.packb([version, kind, plain, lengths])
+def header(
+    plain: object, kind: str = "cancel", *pictures: bytes, seals: object = None, version: object = PROTOCOL_VERSION
+) -> bytes:
+    if seals is None:
+        seals = [[len(picture), hashlib.sha256(picture).digest()] for picture in pictures]
+    packed: bytes = msgpack.packb([version, kind, plain, seals])
     return packed
 
 
@@ -196,12 +202,17 @@ def refused(frames: list[Any]) -> PainterlyError:
 
 CANCEL: Mapping[str, object] = {"job_id": "x"}
 PREVIEW = {"job_id": "x", "picture": [1, 2, 3, "uint8"]}
+SIX = b"123456"
+
+
+def changed(fields: Mapping[str, object]) -> bytes:
+    return header({**PREVIEW, **fields}, "preview", SIX)
 
 
 def test_the_hand_made_messages_below_are_good_but_for_their_one_flaw() -> None:
     assert wire.decode([header(CANCEL)]) == Cancel("x")
     picture = Pixels(1, 2, 3, SampleType.UINT8, b"123456")
-    assert wire.decode([header(PREVIEW, "preview", [6]), b"123456"]) == Preview("x", picture)
+    assert wire.decode([header(PREVIEW, "preview", b"123456"), b"123456"]) == Preview("x", picture)
 
 
 @pytest.mark.parametrize(
@@ -214,12 +225,12 @@ def test_the_hand_made_messages_below_are_good_but_for_their_one_flaw() -> None:
         pytest.param([header(CANCEL)[:-1]], id="truncated"),
         pytest.param([header(CANCEL) + b"\x00"], id="trailing byte"),
         pytest.param([msgpack.packb({"version": 1})], id="map as header"),
-        pytest.param([msgpack.packb([1, "cancel", CANCEL])], id="part missing"),
+        pytest.param([msgpack.packb([PROTOCOL_VERSION, "cancel", CANCEL])], id="part missing"),
         pytest.param([header(CANCEL, version="1")], id="version as text"),
         pytest.param([header(CANCEL, version=True)], id="version as bool"),
         pytest.param([header(CANCEL, "explode")], id="unknown kind"),
-        pytest.param([msgpack.packb([1, 7, CANCEL, []])], id="kind as number"),
-        pytest.param([msgpack.packb([1, ["cancel"], CANCEL, []])], id="kind as list"),
+        pytest.param([msgpack.packb([PROTOCOL_VERSION, 7, CANCEL, []])], id="kind as number"),
+        pytest.param([msgpack.packb([PROTOCOL_VERSION, ["cancel"], CANCEL, []])], id="kind as list"),
         pytest.param([header({})], id="field missing"),
         pytest.param([header({"job_id": "x", "more": 1})], id="field too many"),
         pytest.param([header({"job_id": 7})], id="wrong type"),
@@ -227,27 +238,31 @@ def test_the_hand_made_messages_below_are_good_but_for_their_one_flaw() -> None:
         pytest.param([header([])], id="list as fields"),
         pytest.param([header({"job_id": msgpack.ExtType(5, b"x")})], id="extension type"),
         pytest.param([header({"job_id": msgpack.Timestamp(1)})], id="timestamp"),
-        pytest.param([b"\x94\x01\xa6cancel\x81\xa6job_id\xa2\xff\xfe\x90"], id="not UTF-8"),
-        pytest.param([b"\x94\x01\xa6cancel\x81\x07\xa1x\x90"], id="number as key"),
-        pytest.param([b"\x94\x01" + b"\x91" * 2000], id="nested 2000 deep"),
-        pytest.param([b"\x94\x01\xdd\x7f\xff\xff\xff"], id="array of two thousand million"),
-        pytest.param([b"\x94\x01\xc6\x7f\xff\xff\xff"], id="two gigabytes of bytes"),
+        pytest.param([b"\x94\x02\xa6cancel\x81\xa6job_id\xa2\xff\xfe\x90"], id="not UTF-8"),
+        pytest.param([b"\x94\x02\xa6cancel\x81\x07\xa1x\x90"], id="number as key"),
+        pytest.param([b"\x94\x02" + b"\x91" * 2000], id="nested 2000 deep"),
+        pytest.param([b"\x94\x02\xdd\x7f\xff\xff\xff"], id="array of two thousand million"),
+        pytest.param([b"\x94\x02\xc6\x7f\xff\xff\xff"], id="two gigabytes of bytes"),
         pytest.param([header({"job_id": "x", "position": True}, "queued")], id="bool as number"),
         pytest.param([header({"job_id": "x", "position": 1.0}, "queued")], id="float as whole number"),
-        pytest.param([header(PREVIEW, "preview", [6])], id="picture missing"),
-        pytest.param([header(PREVIEW, "preview"), b"123456"], id="picture not announced"),
-        pytest.param([header(PREVIEW, "preview", [6]), b"12345"], id="picture shorter than announced"),
-        pytest.param([header(PREVIEW, "preview", [5]), b"12345"], id="picture shorter than its shape"),
-        pytest.param([header(PREVIEW, "preview", [6, 6]), b"123456", b"123456"], id="a picture too many"),
-        pytest.param([header(CANCEL, lengths=[6]), b"123456"], id="a picture where none belongs"),
-        pytest.param([header({**PREVIEW, "picture": None}, "preview", [6]), b"123456"], id="no picture"),
-        pytest.param([header({**PREVIEW, "picture": [1, -2, -3, "uint8"]}, "preview", [6]), b"123456"], id="negative"),
-        pytest.param(
-            [header({**PREVIEW, "picture": [True, 2, 3, "uint8"]}, "preview", [6]), b"123456"], id="bool side"
-        ),
-        pytest.param([header({**PREVIEW, "picture": [1, 2, 3, "int8"]}, "preview", [6]), b"123456"], id="sample type"),
-        pytest.param([header({**PREVIEW, "picture": [1, 2, 3]}, "preview", [6]), b"123456"], id="shape too short"),
-        pytest.param([header({**PREVIEW, "picture": [2**62, 4, 1, "uint8"]}, "preview", [0]), b""], id="overflow"),
+        pytest.param([header(PREVIEW, "preview", SIX)], id="picture missing"),
+        pytest.param([header(PREVIEW, "preview"), SIX], id="picture not announced"),
+        pytest.param([header(PREVIEW, "preview", SIX), b"12345"], id="picture shorter than announced"),
+        pytest.param([header(PREVIEW, "preview", b"12345"), b"12345"], id="picture shorter than its shape"),
+        pytest.param([header(PREVIEW, "preview", SIX, SIX), SIX, SIX], id="a picture too many"),
+        pytest.param([header(CANCEL, "cancel", SIX), SIX], id="a picture where none belongs"),
+        pytest.param([header(PREVIEW, "preview", SIX), b"123465"], id="another picture of the same length"),
+        pytest.param([header(PREVIEW, "preview", seals=[[6, b"short"]]), SIX], id="a digest that is none"),
+        pytest.param([header(PREVIEW, "preview", seals=[[6, "x" * 32]]), SIX], id="a digest as text"),
+        pytest.param([header(PREVIEW, "preview", seals=[6]), SIX], id="a length without digest"),
+        pytest.param([header(PREVIEW, "preview", seals=[[True, bytes(32)]]), b"1"], id="a length as bool"),
+        pytest.param([header(PREVIEW, "preview", seals=6), SIX], id="seals as number"),
+        pytest.param([changed({"picture": None}), SIX], id="no picture"),
+        pytest.param([changed({"picture": [1, -2, -3, "uint8"]}), SIX], id="negative"),
+        pytest.param([changed({"picture": [True, 2, 3, "uint8"]}), SIX], id="bool side"),
+        pytest.param([changed({"picture": [1, 2, 3, "int8"]}), SIX], id="sample type"),
+        pytest.param([changed({"picture": [1, 2, 3]}), SIX], id="shape too short"),
+        pytest.param([header({**PREVIEW, "picture": [2**62, 4, 1, "uint8"]}, "preview", b""), b""], id="overflow"),
     ],
 )
 def test_malformed(frames: list[bytes]) -> None:
@@ -269,7 +284,7 @@ def test_a_request_is_validated_on_arrival() -> None:
     assert refused([msgpack.packb(fields), *frames[1:]]).code is ErrorCode.BAD_REQUEST
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, -1, 2**63])
+@pytest.mark.parametrize("version", [0, 1, 99, -1, 2**63])
 def test_another_version_is_recognised_whatever_follows_it(version: int) -> None:
     for frames in (
         [header(CANCEL, version=version)],
@@ -279,9 +294,37 @@ def test_another_version_is_recognised_whatever_follows_it(version: int) -> None
         [header(CANCEL, version=version), b"frames", b"nobody", b"announced"],
     ):
         error = refused(frames)
+        assert isinstance(error, wire.OtherVersionError)
         assert error.code is ErrorCode.VERSION_MISMATCH
-        assert str(version) in error.sentence
-        assert error.advice
+        assert error.version == version
+
+
+@given(pictures(size=(2, 2)), pictures(size=(2, 2)))
+def test_frames_of_two_messages_cannot_be_mixed(one: Pixels, other: Pixels) -> None:
+    assume(bytes(one.data) != bytes(other.data))
+    mine, theirs = wire.encode(Preview("mine", one)), wire.encode(Preview("theirs", other))
+    assert refused([mine[0], theirs[1]]).code is ErrorCode.BAD_REQUEST
+
+
+def test_who_only_passes_frames_on_need_not_hash_them() -> None:
+    frames = wire.encode(Preview("job", jobs.flat(3, 7)))
+    spoilt = [frames[0], bytes(len(frames[1]))]
+    assert isinstance(wire.peek(spoilt), Preview)
+    with pytest.raises(PainterlyError) as caught:
+        wire.verify(spoilt)
+    assert caught.value.code is ErrorCode.BAD_REQUEST
+    assert wire.fingerprint(spoilt) == wire.fingerprint(frames)
+
+
+# ---------------------------------------------------------------- versions
+
+
+def test_who_is_older_decides_what_to_do() -> None:
+    older, newer = wire.version_mismatch(engine=1, client=2), wire.version_mismatch(engine=3, client=2)
+    assert "older engine" in older.sentence
+    assert "painterly stop" in older.advice
+    assert "newer" in newer.sentence
+    assert "install.py" in newer.advice
 
 
 # ---------------------------------------------------------------- open-ended hostility
@@ -298,7 +341,7 @@ def test_arbitrary_bytes(frames: list[bytes]) -> None:
 @given(st.sampled_from(sorted(wire.KINDS)), plain, st.lists(st.binary(max_size=12), max_size=3))
 def test_arbitrary_fields(kind: str, fields: object, frames: list[bytes]) -> None:
     with contextlib.suppress(PainterlyError):
-        wire.decode([header(fields, kind, [len(frame) for frame in frames]), *frames])
+        wire.decode([header(fields, kind, *frames), *frames])
 
 
 @settings(max_examples=300)

@@ -1,54 +1,130 @@
-"""The queue and the kept outcomes, as plain data."""
+"""The queue: whose turn it is, and how much may wait."""
 
 from __future__ import annotations
 
 import pytest
 
-from painterly_engine.service.jobs import Job, JobQueue, Outcomes
+from painterly_engine.service.jobs import PATIENCE, Job, JobQueue, Room
+from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import Failure, Result, Submit
+from painterly_protocol.listener import Peer
+from painterly_protocol.messages import Priority, Submit
 from support import jobs
 
-BYTES = jobs.WIDTH * jobs.HEIGHT * 3
+
+def job(name: str, client: str = "a", priority: Priority = Priority.NORMAL, key: str = "") -> Job:
+    submit = Submit(name, jobs.request(), priority)
+    return Job(Peer(client.encode(), key), submit, wire.encode(submit))
 
 
-def job(name: str) -> Job:
-    return Job(b"client", Submit(name, jobs.request()))
+def queue_of(*waiting: Job, room: Room | None = None) -> JobQueue:
+    queue = JobQueue(room or Room())
+    for each in waiting:
+        queue.add(each)
+    return queue
 
 
-def result(name: str) -> Result:
-    return Result(name, 0, 0, jobs.flat(3, 0))
+def played(queue: JobQueue) -> list[str]:
+    """Run everything that waits; what ran, in order. At each step the order that was told must be kept."""
+    ran: list[str] = []
+    while queue:
+        expected = queue.waiting
+        started = queue.start_next()
+        assert started is expected[0]
+        assert queue.waiting == expected[1:]
+        ran.append(started.job_id)
+        queue.finish()
+    return ran
 
 
 def test_first_in_first_out_one_at_a_time() -> None:
-    queue = JobQueue(capacity=3)
     first, second, third = job("1"), job("2"), job("3")
-    for each in (first, second, third):
-        queue.add(each)
+    queue = queue_of(first, second, third)
     assert queue.start_next() is first
     assert queue.start_next() is None, "one is running"
-    assert [queue.position(each) for each in (second, third)] == [0, 1]
+    assert queue.waiting == (second, third)
     assert queue.everyone() == (first, second, third)
     queue.finish()
     assert queue.start_next() is second
 
 
+def test_clients_take_turns_each_in_its_own_order() -> None:
+    queue = queue_of(job("a1"), job("a2"), job("a3"), job("b1", "b"), job("b2", "b"), job("c1", "c"))
+    assert played(queue) == ["a1", "b1", "c1", "a2", "b2", "a3"]
+
+
+def test_who_comes_late_does_not_wait_for_all_of_another_clients_jobs() -> None:
+    queue = queue_of(*(job(f"a{n}") for n in range(5)))
+    queue.start_next()
+    queue.add(job("b", "b"))
+    queue.finish()
+    assert played(queue)[0] == "b"
+
+
+def test_the_holder_of_a_key_has_one_share_however_many_connections() -> None:
+    queue = queue_of(job("x1", "1", key="ada"), job("x2", "2", key="ada"), job("x3", "3", key="ada"), job("y", "4"))
+    assert played(queue) == ["x1", "y", "x2", "x3"]
+
+
+def test_previews_come_before_batches() -> None:
+    batch, normal, preview = (
+        job(each.value, each.value, each) for each in (Priority.BATCH, Priority.NORMAL, Priority.PREVIEW)
+    )
+    assert played(queue_of(batch, normal, preview)) == ["preview", "normal", "batch"]
+
+
+def test_nobody_is_overtaken_for_ever() -> None:
+    previews = [job(f"p{n}", f"p{n}", Priority.PREVIEW) for n in range(2 * PATIENCE)]
+    ran = played(queue_of(job("b1", "b", Priority.BATCH), job("b2", "b", Priority.BATCH), *previews))
+    assert [ran.index("b1"), ran.index("b2")] == [PATIENCE, 2 * PATIENCE + 1]
+
+
 def test_a_full_queue_refuses_and_keeps_what_it_has() -> None:
-    queue = JobQueue(capacity=1)
-    queue.add(job("1"))
+    queue = queue_of(job("1"), room=Room(jobs=1))
     with pytest.raises(PainterlyError) as caught:
-        queue.add(job("2"))
+        queue.add(job("2", "b"))
     assert caught.value.code is ErrorCode.QUEUE_FULL
     assert [each.job_id for each in queue.waiting] == ["1"]
     queue.start_next()
     queue.add(job("2"))  # the running one does not count
 
 
+def test_one_client_cannot_fill_the_queue() -> None:
+    queue = queue_of(job("1"), job("2"), room=Room(of_one=2))
+    with pytest.raises(PainterlyError) as caught:
+        queue.add(job("3"))
+    assert caught.value.code is ErrorCode.QUEUE_FULL
+    queue.add(job("3", "b"))
+
+
+def test_what_waits_is_bounded_in_bytes_but_one_job_always_may() -> None:
+    queue = queue_of(job("1"), room=Room(size=1))
+    with pytest.raises(PainterlyError):
+        queue.add(job("2"))
+
+
+def test_a_job_put_back_is_next_whatever_else_waits() -> None:
+    first = job("1", priority=Priority.BATCH)
+    queue = queue_of(first)
+    queue.start_next()
+    queue.add(job("2", "b", Priority.PREVIEW))
+    queue.put_back()
+    assert queue.running is None
+    assert queue.find("1") is first
+    assert played(queue) == ["1", "2"]
+
+
+def test_a_job_put_back_can_be_removed() -> None:
+    queue = queue_of(job("1"))
+    queue.start_next()
+    queue.put_back()
+    queue.remove_waiting(queue.waiting[0])
+    assert not queue
+
+
 def test_jobs_are_found_waiting_and_running_but_not_when_removed() -> None:
-    queue = JobQueue(capacity=3)
     first, second = job("1"), job("2")
-    queue.add(first)
-    queue.add(second)
+    queue = queue_of(first, second)
     queue.start_next()
     assert queue.find("1") is first
     assert queue.find("2") is second
@@ -57,38 +133,4 @@ def test_jobs_are_found_waiting_and_running_but_not_when_removed() -> None:
     assert queue.find("1") is None
     assert queue.find("2") is None
     assert queue.start_next() is None
-
-
-def test_outcomes_are_kept_by_id() -> None:
-    outcomes = Outcomes()
-    assert outcomes.get("1") is None
-    outcomes.keep(result("1"))
-    failure = Failure("2", "internal", "No.")
-    outcomes.keep(failure)
-    assert outcomes.get("1") == result("1")
-    assert outcomes.get("2") is failure
-
-
-@pytest.mark.parametrize("limits", [{"count": 2}, {"max_bytes": 2 * BYTES}, {"max_bytes": 3 * BYTES - 1}])
-def test_old_outcomes_make_room_but_their_jobs_never_run_again(limits: dict[str, int]) -> None:
-    outcomes = Outcomes(**limits)
-    for name in ("1", "2", "3"):
-        outcomes.keep(result(name))
-    forgotten = outcomes.get("1")
-    assert isinstance(forgotten, Failure)
-    assert forgotten.job_id == "1"
-    assert isinstance(outcomes.get("2"), Result)
-    assert isinstance(outcomes.get("3"), Result)
-
-
-def test_an_outcome_larger_than_all_room_is_only_remembered() -> None:
-    outcomes = Outcomes(max_bytes=BYTES - 1)
-    outcomes.keep(result("1"))
-    assert isinstance(outcomes.get("1"), Failure)
-
-
-def test_memory_of_ids_is_bounded() -> None:
-    outcomes = Outcomes(count=1, remembered=2)
-    for name in "12345":
-        outcomes.keep(result(name))
-    assert [outcomes.get(name) is None for name in "12345"] == [True, True, False, False, False]
+    assert not queue

@@ -59,8 +59,9 @@ import zmq
 
 from painterly_protocol import wire
 from painterly_protocol.errors import PainterlyError
-from painterly_protocol.listener import Listener, Transport
+from painterly_protocol.listener import Listener, Peer, Transport
 from painterly_protocol.messages import (
+    PROTOCOL_VERSION,
     Cancel,
     EngineMessage,
     EngineState,
@@ -90,7 +91,7 @@ DEADLINE_S = 60.0
 
 @dataclass
 class _Job:
-    client: bytes
+    client: Peer
     submit: Submit
     steps: list[Step]
 
@@ -118,7 +119,7 @@ class _Engine:
                 self.play_all()  # before the next message: a quick Cancel must not overtake the first steps
             self.play_all()
 
-    def receive(self, client: bytes, frames: Sequence[wire.Buffer]) -> None:
+    def receive(self, client: Peer, frames: Sequence[wire.Buffer]) -> None:
         try:
             message = wire.decode(frames)
         except PainterlyError as error:
@@ -138,17 +139,17 @@ class _Engine:
         elif isinstance(message, Shutdown):
             self.running = False
 
-    def greet(self, client: bytes) -> None:
+    def greet(self, client: Peer) -> None:
         how = self.script.get("hello", "welcome")
         if how == "welcome":
             self.listener.send(client, Welcome("fake", os.getpid()))
         elif how == "refuse":
-            error = wire.version_mismatch(99)
+            error = wire.version_mismatch(engine=99, client=PROTOCOL_VERSION)
             self.listener.send(client, Failure("", error.code.value, error.sentence, error.advice))
         elif how == "future":
-            self.listener.socket.send_multipart([client, msgpack.packb([99, "welcome", {}, []])])
+            self.listener.socket.send_multipart([client.connection, msgpack.packb([99, "welcome", {}, []])])
 
-    def accept(self, client: bytes, submit: Submit) -> None:
+    def accept(self, client: Peer, submit: Submit) -> None:
         if submit.job_id in self.jobs:
             return
         scripts = self.script["jobs"]
@@ -158,7 +159,7 @@ class _Engine:
         if self.save is not None:
             save_pictures(submit, self.save)
 
-    def cancel(self, client: bytes, message: Cancel) -> None:
+    def cancel(self, client: Peer, message: Cancel) -> None:
         if self.script.get("ignore_cancel") or message.job_id not in self.jobs:
             return
         del self.jobs[message.job_id]

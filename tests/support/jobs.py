@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from painterly_protocol.pixels import Pixels, SampleType
 from painterly_protocol.request import HarmonizeRequest, Parameters
 
@@ -14,8 +16,18 @@ def flat(channels: int, value: int, width: int = WIDTH, height: int = HEIGHT) ->
     return Pixels(height, width, channels, SampleType.UINT8, bytes([value]) * (width * height * channels))
 
 
-def request(script: str = "auto", *, previews: bool = False) -> HarmonizeRequest:
+def request(
+    script: str = "auto", *, previews: bool = False, width: int = WIDTH, iterations: int | None = None
+) -> HarmonizeRequest:
     """A job for the scripted runner; ``script`` is its ``weights`` parameter."""
-    return HarmonizeRequest(
-        flat(3, 10), flat(3, COMPOSITE_SAMPLE), flat(1, 255), parameters=Parameters(weights=script, previews=previews)
-    )
+    parameters = Parameters(weights=script, previews=previews, iterations=iterations)
+    pictures = (flat(3, 10, width), flat(3, COMPOSITE_SAMPLE, width), flat(1, 255, width))
+    return HarmonizeRequest(*pictures, parameters=parameters)
+
+
+def whole_in_float(sample: float) -> HarmonizeRequest:
+    """A job in float whose composite, which the scripted runner gives back inverted byte by byte, is one sample."""
+    black = Pixels(HEIGHT, WIDTH, 3, SampleType.FLOAT32, bytes(4 * WIDTH * HEIGHT * 3))
+    back = bytes(255 - byte for byte in struct.pack("<f", sample)) * (WIDTH * HEIGHT * 3)
+    composite = Pixels(HEIGHT, WIDTH, 3, SampleType.FLOAT32, back)
+    return HarmonizeRequest(black, composite, flat(1, 255))

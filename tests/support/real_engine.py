@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ class RealEngine:
         *options: str,
         runner: str = FACTORY,
         transport: Transport | None = None,
+        first_on_path: Path | None = None,
     ) -> None:
         self.runtime_dir = folder / "run"
         self.log_dir = folder / "log"
@@ -37,7 +39,8 @@ class RealEngine:
             *(sys.executable, "-m", "painterly_engine.service"),
             *("--runtime-dir", str(self.runtime_dir), "--runner", runner, *endpoint, *options),
         ]
-        self.environment = {**os.environ, "PYTHONPATH": str(TESTS), "PAINTERLY_LOG_DIR": str(self.log_dir)}
+        path = os.pathsep.join(map(str, [*([first_on_path] if first_on_path else []), TESTS]))
+        self.environment = {**os.environ, "PYTHONPATH": path, "PAINTERLY_LOG_DIR": str(self.log_dir)}
         self.process: subprocess.Popen[bytes] = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -63,6 +66,17 @@ class RealEngine:
     def log(self) -> str:
         file = self.log_dir / "engine.log"
         return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def events(self, what: str) -> list[dict[str, str]]:
+        """The log's lines of one event, taken apart; ``at`` is the time of day in seconds."""
+        found = []
+        for line in self.log().splitlines():
+            _day, clock, *_ = line.split(" ", 2)
+            pairs = dict(word.partition("=")[::2] for word in shlex.split(line) if "=" in word)
+            if pairs.get("event") == what:
+                hours, minutes, seconds = clock.replace(",", ".").split(":")
+                found.append({**pairs, "at": str(int(hours) * 3600 + int(minutes) * 60 + float(seconds))})
+        return found
 
     def kill(self) -> None:
         self.process.kill()
@@ -98,6 +112,12 @@ def outcomes(client: EngineClient, *job_ids: str) -> dict[str, Result | Failure]
 
     wait_until(ended)
     return found
+
+
+def resident_kib(pid: int) -> int:
+    """Memory that the process holds."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 def is_alive(pid: int) -> bool:

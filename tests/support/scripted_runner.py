@@ -6,11 +6,15 @@ The job's ``weights`` parameter is the script, words separated by spaces, taken 
 ``note:FILE``      append the worker's pid to FILE, a line each time
 ``hold:FILE``      report progress again and again until FILE exists: a long computation, which a cancel can leave
 ``deaf:FILE``      as ``hold``, without reporting: a computation that a cancel cannot leave
+``phase:NAME``     report the beginning of this phase
 ``crash``          SIGKILL itself
 ``memory``         raise MemoryError
 ``bug``            raise a ZeroDivisionError
 ``empty``          raise a PainterlyError EMPTY_MASK
+``hog:MEGABYTES``  take so much memory, and let go of it
+``lost``           report a loss that is no number
 ``unplain``        return metadata that cannot travel
+``outside``        return a picture that does not fit into the painting
 =================  ===================================================================================================
 
 Then the composite comes back whole, inverted if it is uint8.
@@ -75,7 +79,9 @@ def run(request: HarmonizeRequest, observer: Observer) -> Scripted:
     composite = request.composite
     samples = bytes(composite.data).translate(_INVERT)
     picture = Pixels(composite.height, composite.width, composite.channels, composite.sample_type, samples)
-    return Scripted(0, 0, picture, metadata)
+    x = metadata.get("x", 0)
+    assert isinstance(x, int)
+    return Scripted(x, 0, picture, metadata)
 
 
 Act = Callable[[str, Observer, dict[str, object]], None]
@@ -115,6 +121,23 @@ def _empty(_argument: str, _observer: Observer, _metadata: dict[str, object]) ->
     raise PainterlyError(ErrorCode.EMPTY_MASK, "The mask is empty.", "Select something.")
 
 
+def _phase(name: str, observer: Observer, _metadata: dict[str, object]) -> None:
+    observer.report(Phase(name), 0.0)
+
+
+def _hog(megabytes: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    taken = [bytearray(2**20) for _ in range(int(megabytes))]
+    assert len(taken) == int(megabytes)
+
+
+def _lost(_argument: str, observer: Observer, _metadata: dict[str, object]) -> None:
+    observer.report(Phase.PASS_TWO, 0.5, losses={"gram": float("nan")})
+
+
+def _outside(_argument: str, _observer: Observer, metadata: dict[str, object]) -> None:
+    metadata["x"] = 1
+
+
 def _unplain(_argument: str, _observer: Observer, metadata: dict[str, object]) -> None:
     metadata["file"] = Path("/")
 
@@ -128,4 +151,8 @@ _ACTS: dict[str, Act] = {
     "bug": _bug,
     "empty": _empty,
     "unplain": _unplain,
+    "phase": _phase,
+    "hog": _hog,
+    "lost": _lost,
+    "outside": _outside,
 }

@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from painterly_engine.service import command
-from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.client import EngineClient, connect, failure_error, stop_whatever_version
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, Result
+from painterly_protocol.messages import EngineMessage, EngineState, Failure, Result
 from painterly_protocol.request import HarmonizeRequest
 
 CLIENT = "painterly-cli"
@@ -55,20 +55,45 @@ class _StartNotice:
 
 def show_status(arguments: argparse.Namespace) -> int:
     """Exit status 0 when an engine runs, 1 (with a sentence) when none does."""
-    with connect(client=CLIENT) as client:
-        status = client.status()
-    facts = {"state": status.state.value, "running": status.running, "queued": status.queued, **status.details}
+    try:
+        facts = engine_facts()
+    except PainterlyError as error:
+        if not arguments.json:
+            raise
+        absent = error.code is ErrorCode.ENGINE_ABSENT
+        state = EngineState.ABSENT.value if absent else "unknown"
+        print(json.dumps({"state": state, "code": error.code.value, "sentence": error.sentence}))
+        return 1
     if arguments.json:
         print(json.dumps(facts, default=str))
     else:
-        print("\n".join(f"{name}: {value}" for name, value in facts.items() if value not in (None, "")))
+        print("\n".join(f"{name}: {_brief(value)}" for name, value in facts.items() if value not in (None, "", {})))
     return 0
+
+
+def engine_facts() -> dict[str, object]:
+    """What the running engine says of itself.
+
+    Raises:
+        PainterlyError: as ``connect``.
+    """
+    with connect(client=CLIENT) as client:
+        status = client.status()
+    return {"state": status.state.value, "running": status.running, "queued": status.queued, **status.details}
+
+
+def _brief(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name} {inner}" for name, inner in value.items() if inner is not None)
 
 
 def stop(_: argparse.Namespace) -> int:
     try:
         client = connect(client=CLIENT)
     except PainterlyError as error:
+        if error.code is ErrorCode.VERSION_MISMATCH:
+            return _stop_other_version()
         if error.code is not ErrorCode.ENGINE_ABSENT:
             raise
         print("No engine is running.")
@@ -77,6 +102,15 @@ def stop(_: argparse.Namespace) -> int:
         client.shutdown()
         _await_end(client)
     print("The engine has stopped.")
+    return 0
+
+
+def _stop_other_version() -> int:
+    if not stop_whatever_version():
+        raise PainterlyError(
+            ErrorCode.INTERNAL, "The engine was told to stop but has not.", "Wait, or end its process."
+        )
+    print("The engine, of another version, has stopped.")
     return 0
 
 
@@ -89,7 +123,9 @@ def _await_end(client: EngineClient) -> None:
     deadline = time.monotonic() + STOPPING_S
     try:
         while time.monotonic() < deadline:
-            client.events(1.0)
+            for message in client.events(1.0):
+                if isinstance(message, Failure) and not message.job_id:
+                    raise failure_error(message)
     except PainterlyError as error:
         if error.code is ErrorCode.ENGINE_GONE:
             return

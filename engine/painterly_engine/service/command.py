@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from painterly_engine import __version__
+from painterly_engine.service.home import Home
+from painterly_engine.service.jobs import Room
+from painterly_engine.service.limits import Limits
 from painterly_engine.service.lock import EngineLock
 from painterly_engine.service.log import log_to_file
 from painterly_engine.service.runner import DEFAULT_FACTORY
-from painterly_engine.service.server import Server, Settings
+from painterly_engine.service.server import Server
+from painterly_engine.service.settings import Settings
 from painterly_protocol import paths
 from painterly_protocol.client import connect
 from painterly_protocol.errors import PainterlyError
-from painterly_protocol.listener import Listener, Transport
+from painterly_protocol.keyring import Keyring
+from painterly_protocol.listener import LEASE_S, Door, Listener, Transport
 
 LOG_FILE = "engine.log"
 TAKEOVER_S = 15.0  # how long a stopping engine may keep the lock
@@ -32,12 +37,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint", choices=[transport.value for transport in Transport], help="default: ipc where there is such"
     )
-    parser.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after so long without a job")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="let other machines in that “painterly keys” knows")
+    idle = parser.add_argument_group("when idle")
+    idle.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after so long without a job")
+    idle.add_argument(
+        "--idle-unload",
+        type=float,
+        metavar="SECONDS",
+        default=default.idle_unload_s,
+        help="give the network's memory back after so long without a job (default: %(default)g; 0: never)",
+    )
+    _add_limits(parser.add_argument_group("limits"), default)
     parser.add_argument("--runner", default=DEFAULT_FACTORY, help=argparse.SUPPRESS)
-    parser.add_argument("--capacity", type=int, default=default.capacity, help=argparse.SUPPRESS)
     parser.add_argument("--cancel-grace", type=float, default=default.cancel_grace_s, help=argparse.SUPPRESS)
     parser.add_argument("--start-limit", type=float, default=default.start_s, help=argparse.SUPPRESS)
     parser.add_argument("--stall", type=float, default=default.stall_s, help=argparse.SUPPRESS)
+    parser.add_argument("--lease", type=float, default=LEASE_S, help=argparse.SUPPRESS)
+
+
+def _add_limits(group: argparse._ArgumentGroup, default: Settings) -> None:
+    room, limits = default.room, default.limits
+    group.add_argument("--capacity", type=int, metavar="N", default=room.jobs, help="jobs that may wait (%(default)s)")
+    group.add_argument(
+        "--capacity-each", type=int, metavar="N", default=room.of_one, help="of one client (%(default)s)"
+    )
+    group.add_argument(
+        "--max-pixels", type=int, metavar="N", default=limits.pixels, help="of one picture (%(default)s)"
+    )
+    group.add_argument("--max-iterations", type=int, metavar="N", help="of each pass")
+    group.add_argument("--max-seconds", type=float, metavar="S", help="of computing one job")
+    group.add_argument("--max-memory", type=int, metavar="MEGABYTES", help="of the worker, all told")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,22 +87,38 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         log_to_file(LOG_FILE)
         _sweep(folder)
-        transport = Transport(arguments.endpoint) if arguments.endpoint else None
-        settings = Settings(
-            capacity=arguments.capacity,
-            cancel_grace_s=arguments.cancel_grace,
-            start_s=arguments.start_limit,
-            stall_s=arguments.stall,
-            idle_exit_s=arguments.idle_exit,
-            runner=arguments.runner,
-        )
-        _serve(Server(Listener(folder, __version__, transport), settings))
+        listener = _listener(arguments, folder)
+        _serve(Server(listener, _settings(arguments), Home(listener, lock)))
     except PainterlyError as error:
         _log.error("%s", error)
         print(error, file=sys.stderr)
         return 1
     lock.release()
     return 0
+
+
+def _listener(arguments: argparse.Namespace, folder: Path) -> Listener:
+    transport = Transport(arguments.endpoint) if arguments.endpoint else None
+    door = Door(arguments.listen, Keyring()) if arguments.listen else None
+    return Listener(folder, __version__, transport, lease_s=arguments.lease, door=door)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        room=Room(arguments.capacity, arguments.capacity_each),
+        limits=Limits(
+            pixels=arguments.max_pixels,
+            iterations=arguments.max_iterations,
+            seconds=arguments.max_seconds,
+            memory=None if arguments.max_memory is None else arguments.max_memory * 2**20,
+        ),
+        cancel_grace_s=arguments.cancel_grace,
+        start_s=arguments.start_limit,
+        stall_s=arguments.stall,
+        idle_unload_s=arguments.idle_unload or None,
+        idle_exit_s=arguments.idle_exit,
+        runner=arguments.runner,
+    )
 
 
 def _serve(server: Server) -> None:

@@ -6,6 +6,7 @@ Where the line is and its keys reach the worker on its standard input, never in 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -43,20 +44,30 @@ class Line:
 
     def send(self, message: Message) -> None:
         """Raises PainterlyError WORKER_DIED when there is nobody at the other end."""
+        self.send_frames(wire.encode(message))
+
+    def send_frames(self, frames: Sequence[wire.Buffer]) -> None:
+        """As ``send``, for a message that is frames already."""
         try:
-            self.socket.send_multipart(wire.encode(message), zmq.NOBLOCK, copy=False)
+            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
         except zmq.Again as error:
             raise PainterlyError(ErrorCode.WORKER_DIED, "The engine's worker cannot be reached.") from error
 
     def receive(self, timeout_ms: int = 0) -> Message | None:
-        """The next message, if there is one in time.
+        """The next message, if there is one in time; its pictures are not verified.
 
         Raises:
-            PainterlyError: as ``wire.decode``.
+            PainterlyError: as ``wire.peek``.
         """
+        received = self.receive_frames(timeout_ms)
+        return None if received is None else received[0]
+
+    def receive_frames(self, timeout_ms: int = 0) -> tuple[Message, list[wire.Buffer]] | None:
+        """As ``receive``, with the frames that the message was read from."""
         if not self.socket.poll(timeout_ms):
             return None
-        return wire.decode([frame.buffer for frame in self.socket.recv_multipart(copy=False)])
+        frames: list[wire.Buffer] = [frame.buffer for frame in self.socket.recv_multipart(copy=False)]
+        return wire.peek(frames), frames
 
     def close(self) -> None:
         self.socket.close(linger=0)

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
 LOCK_FILE = "engine.lock"
 
 if sys.platform == "win32":
@@ -29,8 +31,19 @@ class EngineLock:
         self._handle: int | None = None
 
     def try_acquire(self) -> bool:
-        """False when another process holds it. The file itself stays for ever: removing it would let two in."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        """False when another process holds it. The file itself stays for ever: removing it would let two in.
+
+        Raises:
+            PainterlyError: UNSAFE_FOLDER when the file cannot be made.
+        """
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise PainterlyError(
+                ErrorCode.UNSAFE_FOLDER,
+                f"The engine cannot write its lock {self._path}: {error.strerror}.",
+                "Make room or correct its permissions, or name another folder in PAINTERLY_RUNTIME_DIR.",
+            ) from error
         try:
             _lock(handle)
         except OSError:
@@ -38,6 +51,13 @@ class EngineLock:
             return False
         self._handle = handle
         return True
+
+    def is_ours(self) -> bool:
+        """Whether the file that others would lock is still the one that this process has locked."""
+        try:
+            return self._handle is not None and os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except OSError:
+            return False
 
     def release(self) -> None:
         if self._handle is not None:

@@ -1,18 +1,37 @@
-"""Rotating log files that only their owner may read."""
+"""Rotating log files that only their owner may read; what happens to jobs stands in them as ``name=value`` pairs."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from painterly_protocol import paths
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 MAX_BYTES = 2 * 2**20
 KEPT_FILES = 3
 FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+_PLAIN = re.compile(r"[\w.:/+@-]+")
+
+
+def event(log: logging.Logger, what: str, level: int = logging.INFO, **values: object) -> None:
+    """One line, easy to read and to take apart: ``event=job-ends job=3f seconds=1.5 sentence="Out of memory."``.
+
+    A value of None is left out; one that is not a plain word is quoted as JSON, so that no client can write a line of
+    its own into the log.
+    """
+    pairs = {"event": what, **{name: value for name, value in values.items() if value is not None}}
+    log.log(level, "%s", " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items()))
+
+
+def _quoted(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 class _PrivateRotatingFile(RotatingFileHandler):
@@ -28,7 +47,14 @@ def log_to_file(name: str) -> Path:
         PainterlyError: UNSAFE_FOLDER.
     """
     file = paths.make_private(paths.log_dir()) / name
-    handler = _PrivateRotatingFile(file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES)
+    try:
+        handler = _PrivateRotatingFile(file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES)
+    except OSError as error:
+        raise PainterlyError(
+            ErrorCode.UNSAFE_FOLDER,
+            f"The log {file} cannot be written: {error.strerror}.",
+            "Make room or correct its permissions, or name another folder in PAINTERLY_LOG_DIR.",
+        ) from error
     handler.setFormatter(logging.Formatter(FORMAT))
     root = logging.getLogger()
     root.addHandler(handler)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from painterly_engine.progress import Observer
 from painterly_engine.service.overall import OverallProgress
+from painterly_engine.service.soundness import check_losses
 from painterly_protocol.messages import Cancel, Message, Phase, Preview, Progress, Submit
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class Channel(Protocol):
 
 
 class JobObserver(Observer):
-    """Reports ``submit``'s job over ``line``. ``report`` raises JobCancelled once a Cancel for it has arrived.
+    """Reports ``submit``'s job over ``line``.
+
+    ``report`` raises JobCancelled once a Cancel for it has arrived, PainterlyError NOT_FINITE for losses that are no
+    numbers any more: no iteration leads back from there.
 
     The last picture of each phase is always sent, the others now and then.
     """
@@ -56,6 +60,7 @@ class JobObserver(Observer):
         losses: Mapping[str, float] | None = None,
     ) -> None:
         self._look_for_cancel()
+        check_losses(losses or {})
         now = time.monotonic()
         self._losses = losses or (self._losses if phase is self._phase else {})
         if phase is self._phase and now < self._next_progress:

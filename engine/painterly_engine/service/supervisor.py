@@ -7,18 +7,19 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
 import zmq
 
 from painterly_engine.service.line import Line, open_line
+from painterly_engine.service.log import event
 from painterly_engine.service.runner import DEFAULT_FACTORY
-from painterly_protocol import paths
+from painterly_protocol import paths, wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.listener import Listener, choose_transport
-from painterly_protocol.messages import Cancel, Failure, Hello, Message, Preview, Progress, Result, Submit
+from painterly_protocol.messages import Cancel, Failure, Hello, Message, Preview, Progress, Result
 
 STDERR_FILE = "worker-stderr.log"
 WorkerMessage = Progress | Preview | Result | Failure
@@ -33,12 +34,19 @@ class WorkerState(str, Enum):
 
 
 class Supervisor:
-    """One worker at most. ``poller`` wakes the server's loop when the worker has said something."""
+    """One worker at most.
 
-    def __init__(self, listener: Listener, poller: zmq.Poller, runner: str = DEFAULT_FACTORY) -> None:
+    Args:
+        poller: wakes the server's loop when the worker has said something.
+        memory: bytes the worker may take; None: what there is.
+    """
+
+    def __init__(
+        self, listener: Listener, poller: zmq.Poller, runner: str = DEFAULT_FACTORY, memory: int | None = None
+    ) -> None:
         self._listener = listener
         self._poller = poller
-        self._runner = runner
+        self._options = ["--runner", runner, *([] if memory is None else ["--memory", str(memory)])]
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Line | None = None
         self._key = ""
@@ -76,7 +84,7 @@ class Supervisor:
         stderr = os.open(_stderr_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "painterly_engine.service.worker", "--runner", self._runner],
+                [sys.executable, "-m", "painterly_engine.service.worker", *self._options],
                 stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,
@@ -84,30 +92,36 @@ class Supervisor:
         finally:
             os.close(stderr)
 
-    def assign(self, submit: Submit) -> None:
+    def assign(self, submit: Sequence[wire.Buffer]) -> None:
+        """Give the worker a Submit, as frames.
+
+        Raises:
+            PainterlyError: WORKER_DIED.
+        """
         assert self.state is WorkerState.IDLE and self._line is not None
         self.state = WorkerState.BUSY
-        self._line.send(submit)
+        self._line.send_frames(submit)
 
     def cancel(self, job_id: str) -> None:
         if self._line is not None and self.state is WorkerState.BUSY:
             with contextlib.suppress(PainterlyError):  # a dead worker needs no cancel; its death is noticed soon
                 self._line.send(Cancel(job_id))
 
-    def receive(self) -> Iterator[WorkerMessage]:
-        """What the worker has said about its job; its Hello only changes ``state``.
+    def receive(self) -> Iterator[tuple[WorkerMessage, list[wire.Buffer]]]:
+        """What the worker has said about its job, and as which frames; its Hello only changes ``state``.
 
         Raises:
             PainterlyError: when what it said cannot be understood.
         """
-        while self._line is not None and (message := self._line.receive()) is not None:
+        while self._line is not None and (received := self._line.receive_frames()) is not None:
+            message, frames = received
             self._follow(message)
             if isinstance(message, Progress | Preview | Result | Failure):
-                yield message
+                yield message, frames
 
     def _follow(self, message: Message) -> None:
         if isinstance(message, Hello):
-            _log.info("worker %s is ready", self.pid)
+            event(_log, "worker-ready", worker=self.pid)
         if isinstance(message, Hello | Result | Failure):
             self.state = WorkerState.IDLE
 
@@ -117,7 +131,7 @@ class Supervisor:
             return None
         self._clear()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        _log.error("worker ended: %s; last words: %s", how, last_words(_stderr_file()))
+        event(_log, "worker-ended", logging.ERROR, how=how, last_words=last_words(_stderr_file()))
         return how
 
     def kill(self) -> None:

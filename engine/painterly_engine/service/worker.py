@@ -18,9 +18,11 @@ import zmq
 
 from painterly_engine import __version__
 from painterly_engine.service.line import Line, LineAddress, join_line
-from painterly_engine.service.log import log_to_file
+from painterly_engine.service.log import event, log_to_file
+from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.observer import JobCancelled, JobObserver
 from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
+from painterly_engine.service.soundness import check_result
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Failure, Hello, Result, Submit
@@ -32,21 +34,27 @@ _log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", default=DEFAULT_FACTORY, metavar="MODULE:FUNCTION")
+    parser.add_argument("--memory", type=int, metavar="BYTES")
     arguments = parser.parse_args(argv)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the server's business
     log_to_file(LOG_FILE)
     address = LineAddress.from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _log.info("worker of engine %s starts", __version__)
+    event(_log, "worker-starts", version=__version__)
     runner = load_factory(arguments.runner)()
+    if arguments.memory is not None:
+        bound_memory(arguments.memory)
     line = join_line(zmq.Context(), address)
     line.send(Hello("worker"))
     while True:
-        message = line.receive(timeout_ms=-1)
+        received = line.receive_frames(timeout_ms=-1)
+        if received is None:
+            continue
+        message, frames = received
         # A Cancel here came too late: its job has ended.
         if isinstance(message, Submit):
-            line.send(answer(runner, message, line))
+            line.send_frames(answer(runner, message, frames, line))
 
 
 def _end_with_parent() -> None:
@@ -56,29 +64,32 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def answer(runner: Runner, submit: Submit, line: Line) -> Result | Failure:
-    """Run the job; whatever happens becomes a message."""
+def answer(runner: Runner, submit: Submit, frames: Sequence[wire.Buffer], line: Line) -> list[wire.Buffer]:
+    """Run the job that came as ``frames``; whatever happens becomes a Result or a Failure, as frames."""
     try:
+        wire.verify(frames)
         outcome = runner(submit.request, JobObserver(line, submit))
-        return _sendable(Result(submit.job_id, outcome.x, outcome.y, outcome.picture, outcome.metadata))
+        result = Result(submit.job_id, outcome.x, outcome.y, outcome.picture, outcome.metadata)
+        check_result(result, submit.request)
+        return _sendable(result)
     except JobCancelled:
-        return Failure(submit.job_id, ErrorCode.CANCELLED.value, "The job was cancelled.")
+        failure = Failure(submit.job_id, ErrorCode.CANCELLED.value, "The job was cancelled.")
     except PainterlyError as error:
-        _log.info("job %s failed: %s", submit.job_id, error)
-        return Failure(submit.job_id, error.code.value, error.sentence, error.advice)
+        event(_log, "job-failed", job=submit.job_id, code=error.code.value, sentence=str(error))
+        failure = Failure(submit.job_id, error.code.value, error.sentence, error.advice)
     # Everything else is a defect or the lack of memory; the job ends, the worker lives on for the next one.
     except Exception as error:
-        _log.exception("job %s failed", submit.job_id)
-        return _failure_of(submit.job_id, error)
+        _log.exception("event=job-failed job=%s", submit.job_id)
+        failure = _failure_of(submit.job_id, error)
+    return wire.encode(failure)
 
 
-def _sendable(result: Result) -> Result:
+def _sendable(result: Result) -> list[wire.Buffer]:
     try:
-        wire.encode(result)
+        return wire.encode(result)
     except PainterlyError as error:
         # Not the request is bad, as the error would have it, but the runner.
         raise TypeError(str(error)) from error
-    return result
 
 
 def _failure_of(job_id: str, error: Exception) -> Failure:

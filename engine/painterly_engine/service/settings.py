@@ -1,0 +1,33 @@
+"""What can be chosen when the engine starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from painterly_engine.service.jobs import Room
+from painterly_engine.service.limits import Limits
+from painterly_engine.service.runner import DEFAULT_FACTORY
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    Attributes:
+        room: how much may wait.
+        limits: what one job may ask for.
+        cancel_grace_s: how long a worker may go on after a cancel before it is killed.
+        start_s: how long a worker may import and load before it counts as hung and is killed.
+        stall_s: how long a worker may say nothing about its job before it counts as hung and is killed.
+        idle_unload_s: end the worker, and with it the network in memory, after so long without a job; None: never.
+        idle_exit_s: end after so long without a job or a message; None: never.
+        runner: what the worker runs, see ``runner``.
+    """
+
+    room: Room = field(default_factory=Room)
+    limits: Limits = field(default_factory=Limits)
+    cancel_grace_s: float = 10.0
+    start_s: float = 120.0
+    stall_s: float = 900.0
+    idle_unload_s: float | None = 900.0
+    idle_exit_s: float | None = None
+    runner: str = DEFAULT_FACTORY
