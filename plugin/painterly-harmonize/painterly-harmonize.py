@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Painterly Harmonize for GIMP 3: makes an object pasted into a painting look painted.
 
-Only ``gi`` is imported at the top: the procedure registers, and its menu entry is there, even where everything else is
-missing; what is missing is then said in a sentence when it is used.
+Only ``gi`` is imported at the top: the procedures register, and their menu entries are there, even where everything
+else is missing; what is missing is then said in a sentence when it is used.
 """
 
 from __future__ import annotations
@@ -16,41 +16,62 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject  # noqa: E402
 
-PROCEDURE = "plug-in-painterly-harmonize"
+HARMONIZE = "plug-in-painterly-harmonize"
+ENGINE = "plug-in-painterly-harmonize-engine"
+DOMAIN = "painterly-harmonize"
 ALWAYS = (
     Gimp.ProcedureSensitivityMask.DRAWABLE
     | Gimp.ProcedureSensitivityMask.DRAWABLES
     | Gimp.ProcedureSensitivityMask.NO_DRAWABLES
 )
-SAVED = GObject.ParamFlags.READWRITE
 
 
 class PainterlyHarmonize(Gimp.PlugIn):
-    def do_set_i18n(self, _name: str) -> bool:
-        return False
+    def do_set_i18n(self, _name: str) -> tuple[bool, str, str | None] | bool:
+        # GIMP complains about a catalogue that is not there.
+        return (True, DOMAIN, "locale") if (Path(__file__).parent / "locale").is_dir() else False
 
     def do_query_procedures(self) -> list[str]:
-        return [PROCEDURE]
+        return [HARMONIZE, ENGINE]
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
-        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run, None)
+        return self._engine_procedure(name) if name == ENGINE else self._harmonize_procedure(name)
+
+    def _harmonize_procedure(self, name: str) -> Gimp.Procedure:
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run_harmonize, None)
         procedure.set_image_types("*")
         procedure.set_sensitivity_mask(ALWAYS)
         procedure.set_menu_label("_Painterly Harmonize…")
         procedure.add_menu_path("<Image>/Filters/")
+        procedure.add_menu_path("<Layers>/Layers Menu/")
         procedure.set_icon_name(GimpUi.ICON_GEGL)
         procedure.set_documentation(
             "Make an object pasted into a painting look painted",
             "Select the object's layer (everything visible below it is the painting), or the object's and the "
             "painting's layers together. A selection limits what of the object is harmonized. The result is a new "
-            "layer above the object; the originals are not changed.",
-            name,
+            "layer above the object; the originals are not changed. On a layer made by this filter it starts again "
+            "from the settings that layer was made with.",
+            None,
         )
         procedure.set_attribution("Painterly Harmonize contributors", "MIT licence", "2026")
         add_arguments(procedure)
+        procedure.add_layer_return_value("layer", "Layer", "The harmonized object", True, GObject.ParamFlags.READWRITE)
         return procedure
 
-    def run(
+    def _engine_procedure(self, name: str) -> Gimp.Procedure:
+        procedure = Gimp.Procedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run_engine, None)
+        procedure.set_menu_label("Painterly Harmonize: En_gine and Networks…")
+        procedure.add_menu_path("<Image>/Edit/")
+        procedure.set_icon_name(GimpUi.ICON_GEGL)
+        procedure.set_documentation(
+            "The state of Painterly Harmonize's engine, its networks and its log",
+            "Shows whether the engine runs and on what, downloads networks, and copies a report for whoever helps.",
+            None,
+        )
+        procedure.set_attribution("Painterly Harmonize contributors", "MIT licence", "2026")
+        return procedure
+
+    def run_harmonize(
         self,
         procedure: Gimp.Procedure,
         run_mode: Gimp.RunMode,
@@ -60,9 +81,7 @@ class PainterlyHarmonize(Gimp.PlugIn):
         _data: object,
     ) -> Gimp.ValueArray:
         try:
-            from painterly_plugin.config import add_vendored_modules
-
-            add_vendored_modules()
+            find_modules()
             from painterly_plugin import gimp_run
 
             layer = gimp_run.run(procedure, run_mode, image, drawables, config)
@@ -75,35 +94,37 @@ class PainterlyHarmonize(Gimp.PlugIn):
         values.insert(1, GObject.Value(Gimp.Layer, layer))
         return values
 
+    def run_engine(self, procedure: Gimp.Procedure, _config: Gimp.ProcedureConfig, _data: object) -> Gimp.ValueArray:
+        try:
+            find_modules()
+            from painterly_plugin.config import load_config
+
+            config = load_config()
+            config.announce()
+            GimpUi.init(DOMAIN)
+            from painterly_plugin.gimp_engine_window import show_engine_window
+
+            show_engine_window(config)
+        except Exception as error:
+            return refusal(procedure, error)
+        return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
+
+
+def find_modules() -> None:
+    """Make what the plug-in carries along importable."""
+    from painterly_plugin.config import add_vendored_modules
+
+    add_vendored_modules()
+
 
 def add_arguments(procedure: Gimp.Procedure) -> None:
-    presets = Gimp.Choice.new()
-    presets.add("draft", 0, "Draft", "256 pixels, 50 + 50 iterations: a first look")
-    presets.add("published", 1, "Published", "As in the paper: slow without a graphics card")
-    procedure.add_choice_argument("preset", "_Preset", "How much work is spent", presets, "draft", SAVED)
-    procedure.add_int_argument(
-        "size",
-        "Working si_ze",
-        "Working size, the longest side in pixels, at least 32; 0 leaves it to the preset",
-        0,
-        16384,
-        0,
-        SAVED,
-    )
-    procedure.add_int_argument(
-        "iterations", "_Iterations", "Iterations of each pass; 0 leaves them to the preset", 0, 100000, 0, SAVED
-    )
-    procedure.add_double_argument(
-        "stylization", "St_ylization", "How strongly the object is repainted; 0 is automatic", 0.0, 100.0, 0.0, SAVED
-    )
-    procedure.add_string_argument(
-        "weights", "_Network", "Which network sees the painting: auto, vgg19, vgg16 or a file", "auto", SAVED
-    )
-    procedure.add_int_argument("seed", "See_d", "Of the randomised patch search", 0, 2**31 - 1, 0, SAVED)
-    procedure.add_boolean_argument(
-        "hide-object", "Hide the ob_ject", "So that its raw edge does not show under the result", True, SAVED
-    )
-    procedure.add_layer_return_value("layer", "Layer", "The harmonized object", True, SAVED)
+    """The procedure's arguments, unless what they are taken from is missing: running it then says so."""
+    try:
+        find_modules()
+        from painterly_plugin.gimp_arguments import add_arguments as add
+    except ImportError:
+        return
+    add(procedure)
 
 
 def refusal(procedure: Gimp.Procedure, error: Exception) -> Gimp.ValueArray:

@@ -146,7 +146,7 @@ def test_nothing_else_changed(done: dict[str, Any]) -> None:
 
 def test_the_layer_remembers_how_it_was_made(done: dict[str, Any], weights: str) -> None:
     note = json.loads(done["layer"]["note"])
-    assert note["parameters"]["weights"] == Path(weights).name
+    assert note["arguments"]["weights"] == Path(weights).name
     assert str(Path(weights).parent) not in done["layer"]["note"]
     assert note["result"]["iterations"] == ITERATIONS
     assert {"pass-one", "matching", "pass-two", "finishing"} <= note["result"]["seconds"].keys()

@@ -7,7 +7,18 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from painterly_plugin.placement import Box, alpha_plane, covered_box, crop
+from painterly_plugin.placement import (
+    Box,
+    alpha_plane,
+    both,
+    covered_box,
+    crop,
+    leading_bytes,
+    region_around,
+    solid,
+    surrounded,
+    with_alpha,
+)
 from painterly_protocol.pixels import Pixels, SampleType
 
 sides = st.integers(1, 6)
@@ -71,3 +82,54 @@ def test_alpha_plane() -> None:
     deep = alpha_plane(struct.pack("<8f", 1, 2, 3, 0.25, 5, 6, 7, 0.5), 1, 2, SampleType.FLOAT32)
     assert struct.unpack("<2f", deep.data) == (0.25, 0.5)
     assert (deep.height, deep.width, deep.channels) == (2, 1, 1)
+
+
+@given(boxes, st.integers(1, 40))
+def test_strips_cover_the_box_once(box: Box, pixels: int) -> None:
+    seen = [cell for strip in box.strips(pixels) for cell in cells(strip)]
+    assert len(seen) == len(set(seen))
+    assert set(seen) == cells(box)
+
+
+def test_a_small_painting_travels_whole() -> None:
+    canvas = Box(0, 0, 2000, 1500)
+    assert region_around(Box(10, 10, 5, 5), canvas) == canvas
+
+
+@given(st.integers(0, 7900), st.integers(0, 4900), st.integers(1, 3000), st.integers(1, 3000))
+def test_of_a_large_painting_travels_what_surrounds_the_object(x: int, y: int, width: int, height: int) -> None:
+    canvas = Box(0, 0, 8000, 5000)
+    needed = Box(x, y, width, height).intersect(canvas)
+    region = region_around(needed, canvas)
+    assert region == region.intersect(canvas)
+    assert region.intersect(needed) == needed
+    least = needed.grown(256).intersect(canvas)
+    assert region.intersect(least) == least
+    assert region.pixels <= max(4_000_000, least.pixels)
+    if least.pixels < 4_000_000:
+        assert region.pixels > 3_900_000, "there was room for more of the style"
+
+
+def test_surrounded_by_zeros() -> None:
+    plane = Pixels(2, 2, 1, SampleType.UINT8, bytes([1, 2, 3, 4]))
+    whole = surrounded(plane, Box(1, 1, 2, 2), 4, 4)
+    assert bytes(whole.data) == bytes([0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0])
+    assert crop(whole, Box(1, 1, 2, 2)) == plane
+
+
+def test_solid_planes() -> None:
+    assert solid(bytes([0, 1, 255])) == bytes([0, 255, 255])
+    assert both(bytes([0, 255, 255]), bytes([255, 0, 255])) == bytes([0, 0, 255])
+    floats = Pixels(1, 3, 1, SampleType.FLOAT32, struct.pack("<3f", 0.0, 1e-6, 1.0))
+    assert solid(leading_bytes(floats)) == bytes([0, 255, 255])
+
+
+def test_with_alpha_keeps_the_colours() -> None:
+    solid_plane = bytes([255, 0])
+    assert with_alpha(bytes([1, 2, 3, 9, 4, 5, 6, 9]), solid_plane, SampleType.UINT8) == bytes(
+        [1, 2, 3, 255, 4, 5, 6, 0]
+    )
+    floats = struct.pack("<8f", 0.1, 0.2, 0.3, 0.4, 1.5, -0.5, 0.0, 0.7)
+    made = struct.unpack("<8f", with_alpha(floats, solid_plane, SampleType.FLOAT32))
+    before = struct.unpack("<8f", floats)
+    assert made == (*before[:3], 1.0, *before[4:7], 0.0)

@@ -12,7 +12,7 @@ import pytest
 PLUGIN = Path(__file__).resolve().parents[2] / "plugin" / "painterly-harmonize"
 ENTRY = PLUGIN / "painterly-harmonize.py"
 MODULES = sorted((PLUGIN / "painterly_plugin").glob("*.py"))
-BEFORE_ANYTHING_ELSE = ("config", "report", "__init__")
+BEFORE_ANYTHING_ELSE = ("config", "report", "language", "__init__")
 
 
 def imported(nodes: list[ast.stmt] | ast.AST) -> set[str]:

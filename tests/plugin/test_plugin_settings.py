@@ -6,7 +6,18 @@ import json
 
 import pytest
 
-from painterly_plugin.settings import layer_note, parameters_from, warnings_in
+from painterly_engine.stylization import GENRES as KNOWN_GENRES
+from painterly_plugin.settings import (
+    GENRES,
+    Edges,
+    Note,
+    edges_from,
+    is_blended,
+    layer_note,
+    parameters_from,
+    read_note,
+    warnings_in,
+)
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import MAX_SIZE, MIN_SIZE, Parameters
 
@@ -14,7 +25,12 @@ DEFAULTS: dict[str, object] = {
     "preset": "draft",
     "size": 0,
     "iterations": 0,
-    "stylization": 0.0,
+    "genre": "auto",
+    "stylization": 5.0,
+    "strength": 0.5,
+    "detail": 0.5,
+    "mask-growth": 0,
+    "edge-softness": 0.0,
     "weights": "auto",
     "seed": 0,
 }
@@ -26,16 +42,30 @@ def test_zero_leaves_it_to_the_preset() -> None:
 
 
 def test_values_pass_through() -> None:
-    values = {
-        "preset": "published",
-        "size": 300,
-        "iterations": 7,
-        "stylization": 2.5,
-        "weights": "/w/x.pth",
-        "seed": 4,
-    }
-    expected = Parameters("published", 300, 7, 2.5, "/w/x.pth", 4, False)
-    assert parameters_from(values, previews=False) == expected
+    values = {"preset": "published", "size": 300, "iterations": 7, "weights": "/w/x.pth", "seed": 4}
+    expected = Parameters(preset="published", size=300, iterations=7, weights="/w/x.pth", seed=4)
+    assert parameters_from({**DEFAULTS, **values}, previews=False) == expected
+
+
+def test_the_number_counts_only_where_it_is_asked_for() -> None:
+    def stylization(genre: str, number: float) -> object:
+        return parameters_from({**DEFAULTS, "genre": genre, "stylization": number}, previews=False).stylization
+
+    assert stylization("auto", 2.5) is None
+    assert stylization("number", 2.5) == 2.5
+    assert stylization("number", 0.0) is None
+    assert stylization("cubism", 2.5) == "cubism"
+
+
+def test_every_genre_of_the_engine_can_be_chosen() -> None:
+    assert set(GENRES) == set(KNOWN_GENRES)
+
+
+def test_edges() -> None:
+    assert edges_from(DEFAULTS).are_kept
+    assert edges_from({**DEFAULTS, "mask-growth": -3, "edge-softness": 1.5}) == Edges(-3, 1.5)
+    assert not Edges(growth=1).are_kept
+    assert not Edges(softness=0.5).are_kept
 
 
 @pytest.mark.parametrize(
@@ -54,14 +84,25 @@ def test_out_of_range_is_refused_with_advice() -> None:
 
 @pytest.mark.parametrize("path", ["/home/someone/secret/net.pth", r"C:\Users\someone\secret\net.pth"])
 def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
-    parameters = Parameters(weights=path, seed=3, previews=True)
-    note = json.loads(layer_note(parameters, {"network": "vgg19", "seconds": {"pass-one": 1.5}}, "0.1.0"))
-    assert note["parameters"]["weights"] == "net.pth"
-    assert note["parameters"]["seed"] == 3
-    assert note["result"] == {"network": "vgg19", "seconds": {"pass-one": 1.5}}
+    metadata = {"network": "vgg19", "seconds": {"pass-one": 1.5}}
+    data = layer_note({**DEFAULTS, "weights": path, "seed": 3}, metadata, "0.1.0", 7, 9)
+    note = json.loads(data)
+    assert note["result"] == metadata
     assert note["plug-in"] == "0.1.0"
-    assert "previews" not in note["parameters"]
-    assert "someone" not in json.dumps(note)
+    assert "someone" not in data.decode()
+    assert read_note(data) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9)
+    assert read_note(data + b"\0") == read_note(data), "GIMP may end it as C does"
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"note": 1}', b'{"note": 2}', b"\xff", b"[" * 100_000])
+def test_a_foreign_note_is_none(data: bytes) -> None:
+    assert read_note(data) is None
+
+
+def test_who_blends() -> None:
+    assert is_blended({"blended": True})
+    assert not is_blended({})
+    assert not is_blended({"blended": "yes"})
 
 
 def test_warnings_are_handed_on() -> None:

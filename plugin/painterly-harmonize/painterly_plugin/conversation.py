@@ -15,8 +15,9 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Failure, Preview, Progress, Queued, Result
 from painterly_protocol.request import HarmonizeRequest
 
-POLL_S = 0.05
+POLL_S = 0.02  # a cancel waits this long at most before it leaves
 FAREWELL_S = 2.0  # how long a cancelled job waits for the engine to confirm
+GOODBYE_S = 0.15  # how long a process that ends waits for its cancel to leave: hanging up drops the job as well
 
 Connect = Callable[[Callable[[float], None]], EngineClient]
 News = Queued | Progress | Preview | Result | Exception
@@ -56,8 +57,8 @@ class Conversation:
         """Stop the engine's job; returns at once. The last news is then a PainterlyError CANCELLED."""
         self._cancelled.set()
 
-    def wait(self, timeout_s: float = FAREWELL_S + 1.0) -> None:
-        """Wait until the thread has hung up, as it does soon after ``cancel``."""
+    def wait(self, timeout_s: float = GOODBYE_S) -> None:
+        """Wait until the thread has hung up, as it does soon after ``cancel``, or the time is over."""
         self._thread.join(timeout_s)
 
     def _talk(self) -> None:

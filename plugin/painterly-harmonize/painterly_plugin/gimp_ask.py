@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import gi
@@ -9,37 +11,86 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Gimp, GimpUi, GLib, GObject, Gtk  # noqa: E402
+from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
 from painterly_plugin import wording  # noqa: E402
-from painterly_plugin.gimp_preview import pixbuf_of  # noqa: E402
-from painterly_plugin.gimp_read import read_subject  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, checked  # noqa: E402
+from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
+from painterly_plugin.gimp_form import LayerPickers, settings_box  # noqa: E402
+from painterly_plugin.gimp_help import help_button  # noqa: E402
+from painterly_plugin.gimp_preview import Preview as PreviewPicture  # noqa: E402
+from painterly_plugin.gimp_read import Sitting, Steps, Subject, traits  # noqa: E402
+from painterly_plugin.gimp_trouble import TroubleBar  # noqa: E402
+from painterly_plugin.language import _  # noqa: E402
+from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Preview, Progress, Queued, Result  # noqa: E402
 
 if TYPE_CHECKING:
     from painterly_plugin.gimp_run import Bench, Job
 
 TICK_MS = 33
-PREVIEW_SIZE = (420, 340)
-ASKED = ("preset", "size", "iterations", "stylization", "weights", "seed", "hide-object")
-# Numbers whose 0 leaves the choice to the engine: what it is called, and by how much + and − go on from there.
-NOTHING_ASKED = {"size": ("as preset", 32), "iterations": ("as preset", 10), "stylization": ("automatic", 0.5)}
+# Below drawing and events, so that a dialog that reads stays alive.
+WHEN_IDLE = GLib.PRIORITY_DEFAULT_IDLE + 20
+DOMAIN = "painterly-harmonize"
 
 
 def ask_and_work(procedure: Gimp.Procedure, bench: Bench) -> Gimp.Layer | None:
-    """Show the dialog until a result is inserted, which is returned; None when the user closed it.
-
-    Raises:
-        PainterlyError: what ended the job; the dialog is then gone and the image unchanged.
-    """
-    subject = read_subject(bench.image, bench.choice)  # refuses before anything is asked
-    GimpUi.init("painterly-harmonize")
+    """Show the dialog until a result is inserted, which is returned; None when the user closed it."""
+    GimpUi.init(DOMAIN)
+    recall(bench)
     window = Window(procedure, bench)
     try:
-        window.show_picture(subject.composite)
         return window.run()
     finally:
         window.close()
+
+
+def recall(bench: Bench) -> None:
+    """Start from what an earlier result was made with, where one is harmonized again."""
+    if bench.choice.note is None:
+        return
+    for name, value in bench.choice.note.arguments.items():
+        specification = bench.arguments.find_property(name)
+        # The note may come from another version, and holds no folders: a network's file is not found by its name.
+        if specification is None or (name == "weights" and "." in str(value)):
+            continue
+        wanted = float(value) if specification.value_type.name == "gdouble" else value
+        if isinstance(wanted, type(bench.arguments.get_property(name))):
+            bench.arguments.set_property(name, wanted)
+
+
+class Stage(Enum):
+    """What the dialog is about."""
+
+    ASKING = "asking"  # settings can be changed; the image may still be being read
+    READING = "reading"  # OK was pressed: the rest is read
+    WORKING = "working"  # the engine has the job
+    DONE = "done"
+
+
+class Reading:
+    """Reads a sitting step by step whenever nothing else is to be done; ``stop`` ends it."""
+
+    def __init__(self, steps: Steps, on_end: Callable[[Subject | Exception], None]) -> None:
+        self._steps: Steps | None = steps
+        self._on_end = on_end
+        GLib.idle_add(self._step, priority=WHEN_IDLE)
+
+    def stop(self) -> None:
+        self._steps = None
+
+    def _step(self) -> bool:
+        if self._steps is None:
+            return GLib.SOURCE_REMOVE
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self._on_end(end.value)
+        except Exception as error:
+            self._on_end(error)
+        else:
+            return GLib.SOURCE_CONTINUE
+        return GLib.SOURCE_REMOVE
 
 
 class Window:
@@ -47,95 +98,161 @@ class Window:
 
     def __init__(self, procedure: Gimp.Procedure, bench: Bench) -> None:
         self._bench = bench
+        self._stage = Stage.ASKING
+        self._sitting: Sitting | None = None
+        self._reading: Reading | None = None
+        self._traits: object = None
+        self._subject: Subject | None = None
         self._job: Job | None = None
-        self._end: Result | Exception | None = None
-        self._last_response = Gtk.ResponseType.NONE
-        self._dialog = GimpUi.ProcedureDialog.new(procedure, bench.arguments, "Painterly Harmonize")
-        self._dialog.connect("response", self._note_response)
+        self._layer: Gimp.Layer | None = None
+        self._dialog = GimpUi.ProcedureDialog.new(procedure, bench.arguments, _("Painterly Harmonize"))
+        self._pickers = LayerPickers(bench.image, bench.choice, self._change_layers)
+        self._preview = PreviewPicture()
+        self._trouble = TroubleBar(self._dialog, bench.config, self._begin)
         self._build()
-
-    def show_picture(self, picture: object) -> None:
-        self._picture.set_from_pixbuf(pixbuf_of(picture, *PREVIEW_SIZE))
+        bench.arguments.connect("notify", lambda *_arguments: self._show_estimate())
 
     def run(self) -> Gimp.Layer | None:
+        """Until there is a result, or the user closes the dialog."""
+        self._look()
         while True:
             accepted = self._dialog.run()
-            if self._job is None:
-                if not accepted:
-                    return None
+            if self._stage is Stage.DONE:
+                return self._layer
+            if accepted:
                 self._begin()
-            elif isinstance(self._end, Exception):
-                raise self._end
-            elif isinstance(self._end, Result):
-                return self._bench.finish(self._job, self._end)
-            elif not accepted:
+            elif self._stage is Stage.ASKING or self._is_gone:
+                return None
+            else:
                 self._stop()
-                if self._last_response == Gtk.ResponseType.DELETE_EVENT:
-                    return None
 
     def close(self) -> None:
+        self._dialog.hide()
+        self._end_sitting()
         if self._job is not None:
             self._job.conversation.cancel()
             self._job.conversation.wait()
         self._dialog.destroy()
 
     def _build(self) -> None:
-        self._picture = Gtk.Image()
-        self._picture.set_size_request(*PREVIEW_SIZE)
-        frame = Gtk.Frame()
-        frame.add(self._picture)
-        for name, (text, step) in NOTHING_ASKED.items():
-            spin = self._dialog.get_widget(name, GObject.TYPE_NONE).get_spin_button()
-            spin.set_increments(step, 10 * step)
-            _show_zero_as(spin, text)
-        self._settings = self._dialog.fill_box("settings", list(ASKED))
+        self._is_gone = False
+        self._dialog.connect("delete-event", self._note_closing)
+        self._settings = settings_box(self._dialog, self._bench.arguments, self._engine_button(), help_button())
+        left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12)
+        left.pack_start(self._pickers.widget, False, False, 0)
+        left.pack_start(self._preview.widget, True, True, 0)
         columns = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=18)
-        columns.pack_start(frame, True, True, 0)
+        columns.pack_start(left, True, True, 0)
         columns.pack_start(self._settings, False, False, 0)
-        self._bar = Gtk.ProgressBar(show_text=True, text="Ready")
+        self._bar = Gtk.ProgressBar(show_text=True, text=_("Ready"))
         rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         rows.pack_start(columns, True, True, 0)
         rows.pack_start(self._bar, False, False, 0)
-        self._dialog.get_content_area().pack_start(rows, True, True, 0)
+        content = self._dialog.get_content_area()
+        content.pack_start(self._trouble.widget, False, False, 0)
+        content.pack_start(rows, True, True, 0)
         rows.show_all()
 
-    def _note_response(self, _dialog: GimpUi.ProcedureDialog, response: int) -> None:
-        self._last_response = response
+    def _engine_button(self) -> Gtk.Button:
+        button = Gtk.Button.new_with_mnemonic(_("En_gine…"))
+        button.set_tooltip_text(_("Shows the engine's state, its networks and its log"))
+        button.connect("clicked", lambda _button: show_engine_window(self._bench.config, self._dialog))
+        return button
+
+    def _note_closing(self, *_event: object) -> bool:
+        self._is_gone = True
+        return False
+
+    # ------------------------------------------------------------ reading
+
+    def _look(self) -> None:
+        """Read the image as it is now, from the beginning."""
+        self._end_sitting()
+        try:
+            checked(self._bench.image, self._bench.choice)
+            self._traits = traits(self._bench.image)
+            self._sitting = Sitting(self._bench.image, self._bench.choice)
+        except PainterlyError as error:
+            self._fail(error)
+        else:
+            self._read()
+
+    def _read(self) -> None:
+        assert self._sitting is not None
+        if self._reading is not None:
+            self._reading.stop()
+        self._reading = Reading(self._sitting.read(self._bench.edges()), self._end_reading)
+
+    def _end_reading(self, end: Subject | Exception) -> None:
+        self._reading = None
+        if isinstance(end, Exception):
+            self._end_sitting()
+            self._fail(end)
+            return
+        self._subject = end
+        self._preview.show_subject(end)
+        self._show_estimate()
+        if self._stage is Stage.READING:
+            self._submit(end)
+
+    def _end_sitting(self) -> None:
+        if self._reading is not None:
+            self._reading.stop()
+        if self._sitting is not None:
+            self._sitting.close()
+        self._reading = self._sitting = self._subject = None
+
+    def _change_layers(self) -> None:
+        object_layer, painting = self._pickers.picked()
+        self._bench = self._bench.with_choice(Choice(object_layer, painting))
+        self._trouble.hide()
+        self._look()
+
+    # ------------------------------------------------------------ the job
 
     def _begin(self) -> None:
-        self._job = self._bench.begin(previews=True)
-        self._set_busy(True)
-        self._say("Starting the engine")
+        self._trouble.hide()
+        self._enter(Stage.READING)
+        self._say(_("Reading the picture"))
+        if self._sitting is None or self._traits != traits(self._bench.image):
+            self._look()
+        elif self._subject is None or self._subject.edges != self._bench.edges():
+            self._read()
+        else:
+            self._submit(self._subject)
+
+    def _submit(self, subject: Subject) -> None:
+        try:
+            self._job = self._bench.begin(subject, previews=True)
+        except PainterlyError as error:
+            self._fail(error)
+            return
+        self._enter(Stage.WORKING)
+        self._say(_("Starting the engine"))
         GLib.timeout_add(TICK_MS, self._tick, self._job)
 
     def _stop(self) -> None:
-        assert self._job is not None
-        self._job.conversation.cancel()
-        self._job.conversation.wait()
+        """Take back what OK began; the engine is told at once, and not waited for."""
+        if self._job is not None:
+            self._job.conversation.cancel()
         self._job = None
-        self._set_busy(False)
-        self._bar.set_fraction(0.0)
-        self._say("Stopped. OK starts again, Cancel closes.")
-
-    def _set_busy(self, busy: bool) -> None:
-        self._settings.set_sensitive(not busy)
-        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, not busy)
+        self._enter(Stage.ASKING)
+        self._say(_("Stopped. OK starts again, Cancel closes."))
 
     def _tick(self, job: Job) -> bool:
         if job is not self._job:
             return GLib.SOURCE_REMOVE
         for news in job.conversation.news():
-            self._show(news)
-        if job.conversation.is_over:
-            self._dialog.response(Gtk.ResponseType.OK)
-            return GLib.SOURCE_REMOVE
-        return GLib.SOURCE_CONTINUE
+            self._show(job, news)
+        return GLib.SOURCE_REMOVE if job.conversation.is_over else GLib.SOURCE_CONTINUE
 
-    def _show(self, news: object) -> None:
-        if isinstance(news, Result | Exception):
-            self._end = news
+    def _show(self, job: Job, news: object) -> None:
+        if isinstance(news, Exception):
+            self._fail(news)
+        elif isinstance(news, Result):
+            self._finish(job, news)
         elif isinstance(news, Preview):
-            self.show_picture(news.picture)
+            self._preview.show_after(news.picture)
         elif isinstance(news, Queued):
             self._say(wording.queue_text(news.position))
         elif isinstance(news, Progress):
@@ -143,22 +260,43 @@ class Window:
             phase = wording.progress_text(news.phase, news.iteration, news.iterations)
             self._say(phase, wording.time_left(news.seconds_left))
 
+    def _finish(self, job: Job, result: Result) -> None:
+        try:
+            self._layer = self._bench.finish(job, result)
+        except Exception as error:
+            self._fail(error)
+            return
+        self._enter(Stage.DONE)
+        self._dialog.response(Gtk.ResponseType.OK)
+
+    def _fail(self, error: Exception) -> None:
+        """Say what went wrong; the dialog stays, so that it can be put right."""
+        self._job = None
+        self._enter(Stage.ASKING)
+        if isinstance(error, PainterlyError) and error.code is ErrorCode.CANCELLED:
+            self._say(_("Stopped. OK starts again, Cancel closes."))
+            return
+        self._say(_("Ready"))
+        self._trouble.show(error)
+
+    # ------------------------------------------------------------ what is seen
+
+    def _enter(self, stage: Stage) -> None:
+        self._stage = stage
+        busy = stage in (Stage.READING, Stage.WORKING)
+        self._settings.set_sensitive(not busy)
+        self._pickers.widget.set_sensitive(not busy)
+        self._dialog.set_response_sensitive(Gtk.ResponseType.OK, not busy)
+        self._bar.set_fraction(0.0)
+
     def _say(self, *parts: str) -> None:
         self._bar.set_text(" · ".join(part for part in parts if part))
 
-
-def _show_zero_as(spin: Gtk.SpinButton, text: str) -> None:
-    """Let a number that leaves the choice to the engine say so."""
-
-    def show(spin: Gtk.SpinButton) -> bool:
-        if spin.get_value() != 0:
-            return False
-        if spin.get_text() != text:
-            spin.set_text(text)
-        return True
-
-    spin.set_width_chars(len(text))
-    # Typed letters count as 0, so the text can be read back by GTK itself.
-    spin.set_numeric(False)
-    spin.connect("output", show)
-    spin.update()
+    def _show_estimate(self) -> None:
+        if self._subject is None:
+            return
+        try:
+            text = wording.estimate_text(self._bench.estimate(self._subject.area.pixels))
+        except PainterlyError as error:
+            text = str(error)
+        self._preview.caption.set_text(text)

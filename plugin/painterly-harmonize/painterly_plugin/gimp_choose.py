@@ -9,16 +9,28 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
+from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import Box  # noqa: E402
+from painterly_plugin.settings import PARASITE_NAME, Note, read_note  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The object's layer, and the painting's; None: everything visible below the object is the painting."""
+    """What a run works on.
+
+    Attributes:
+        object_layer: what is harmonized.
+        painting_layer: the painting; None: everything visible below the object.
+        earlier: the layer of an earlier result, where that is harmonized again: its mask says where, and the new
+            result takes its place.
+        note: what the earlier result remembers.
+    """
 
     object_layer: Gimp.Layer
     painting_layer: Gimp.Layer | None
+    earlier: Gimp.Layer | None = None
+    note: Note | None = None
 
 
 def choose_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Choice:
@@ -30,17 +42,58 @@ def choose_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Choice:
     _check_image(image)
     layers = _as_layers(drawables)
     if len(layers) == 1:
-        choice = Choice(layers[0], None)
-    else:
-        upper, lower = sorted(layers, key=position)
-        if position(lower)[: len(position(upper))] == position(upper):
+        choice = _again(image, layers[0]) or Choice(layers[0], None)
+        return checked(image, choice)
+    return checked(image, Choice(*sorted(layers, key=position)))
+
+
+def checked(image: Gimp.Image, choice: Choice) -> Choice:
+    """``choice`` itself.
+
+    Raises:
+        PainterlyError: BAD_REQUEST where its layers cannot be object and painting.
+    """
+    if choice.painting_layer is not None:
+        one, other = position(choice.object_layer), position(choice.painting_layer)
+        shorter = min(len(one), len(other))
+        if one[:shorter] == other[:shorter]:
             raise _refusal(
-                "One of the selected layers is a group that contains the other.",
-                "Select the object's layer and a painting layer outside its group.",
+                _("One of the selected layers is a group that contains the other."),
+                _("Select the object's layer and a painting layer outside its group."),
             )
-        choice = Choice(upper, lower)
     _check_object(image, choice.object_layer)
     return choice
+
+
+def all_layers(image: Gimp.Image) -> list[tuple[Gimp.Layer, int]]:
+    """Every layer from the top with its depth: 0 outside all groups."""
+
+    def walk(layers: list[Gimp.Layer], depth: int) -> list[tuple[Gimp.Layer, int]]:
+        found = []
+        for layer in layers:
+            found.append((layer, depth))
+            found += walk(layer.get_children(), depth + 1) if layer.is_group() else []
+        return found
+
+    return walk(image.get_layers(), 0)
+
+
+def note_of(layer: Gimp.Layer) -> Note | None:
+    """What a result of ours remembers; None for any other layer."""
+    parasite = layer.get_parasite(PARASITE_NAME)
+    return None if parasite is None else read_note(bytes(parasite.get_data()))
+
+
+def _again(image: Gimp.Image, layer: Gimp.Layer) -> Choice | None:
+    """The layers an earlier result was made from, where they are still there."""
+    note = note_of(layer)
+    if note is None:
+        return None
+    object_layer = image.get_layer_by_tattoo(note.object_tattoo) if note.object_tattoo else None
+    if object_layer is None or object_layer == layer:
+        return None
+    painting = image.get_layer_by_tattoo(note.painting_tattoo) if note.painting_tattoo else None
+    return Choice(object_layer, painting, earlier=layer, note=note)
 
 
 def position(item: Gimp.Item) -> tuple[int, ...]:
@@ -64,33 +117,35 @@ def canvas_box(image: Gimp.Image) -> Box:
 def _check_image(image: Gimp.Image) -> None:
     if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
         raise _refusal(
-            "This image has indexed colours, which cannot hold a painted blend.",
-            "Choose Image → Mode → RGB first.",
+            _("This image has indexed colours, which cannot hold a painted blend."),
+            _("Choose Image → Mode → RGB first."),
         )
     if image.get_floating_sel() is not None:
         raise _refusal(
-            "The image has a floating selection.",
-            "Anchor it (Layer → Anchor Layer) or turn it into a layer (Layer → To New Layer) first.",
+            _("The image has a floating selection."),
+            _("Anchor it (Layer → Anchor Layer) or turn it into a layer (Layer → To New Layer) first."),
         )
 
 
 def _as_layers(drawables: list[Gimp.Drawable]) -> list[Gimp.Layer]:
     if not drawables:
         raise _refusal(
-            "No layer is selected.",
-            "Select the object's layer, or the object's and the painting's layers together.",
+            _("No layer is selected."),
+            _("Select the object's layer, or the object's and the painting's layers together."),
         )
     if any(isinstance(drawable, Gimp.LayerMask) for drawable in drawables):
         raise _refusal(
-            "A layer mask is selected instead of a layer.",
-            "Click the layer's own thumbnail in the Layers dialog.",
+            _("A layer mask is selected instead of a layer."),
+            _("Click the layer's own thumbnail in the Layers dialog."),
         )
     if not all(isinstance(drawable, Gimp.Layer) for drawable in drawables):
-        raise _refusal("A channel is selected instead of a layer.", "Click the object's layer in the Layers dialog.")
+        raise _refusal(
+            _("A channel is selected instead of a layer."), _("Click the object's layer in the Layers dialog.")
+        )
     if len(drawables) > 2:
         raise _refusal(
-            f"{len(drawables)} layers are selected.",
-            "Select one layer (the object) or two (the object above the painting).",
+            _("{count} layers are selected.").format(count=len(drawables)),
+            _("Select one layer (the object) or two (the object above the painting)."),
         )
     return list(drawables)
 
@@ -99,15 +154,15 @@ def _check_object(image: Gimp.Image, layer: Gimp.Layer) -> None:
     _ok, x, y = layer.get_offsets()
     if Box(x, y, layer.get_width(), layer.get_height()).intersect(canvas_box(image)).is_empty:
         raise _refusal(
-            f"The object “{layer.get_name()}” lies outside the canvas.",
-            "Move it onto the painting first.",
+            _("The object “{name}” lies outside the canvas.").format(name=layer.get_name()),
+            _("Move it onto the painting first."),
         )
     parent = layer.get_parent()
     while parent is not None:
         if not parent.get_visible():
             raise _refusal(
-                f"The object's group “{parent.get_name()}” is hidden, so its result would be too.",
-                "Make the group visible first.",
+                _("The object's group “{name}” is hidden, so its result would be too.").format(name=parent.get_name()),
+                _("Make the group visible first."),
             )
         parent = parent.get_parent()
 

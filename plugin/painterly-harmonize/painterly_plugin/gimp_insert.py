@@ -5,16 +5,16 @@ from __future__ import annotations
 import gi
 
 gi.require_version("Gimp", "3.0")
-gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp  # noqa: E402
+from gi.repository import Gimp  # noqa: E402
 
 from painterly_plugin.gimp_choose import Choice  # noqa: E402
-from painterly_plugin.gimp_read import MASK_FORMATS, RGB_FORMATS, Subject  # noqa: E402
-from painterly_plugin.placement import Box, crop  # noqa: E402
-from painterly_plugin.settings import PARASITE_NAME  # noqa: E402
+from painterly_plugin.gimp_read import MASK_FORMATS, RGB_FORMATS, Subject, write  # noqa: E402
+from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.placement import Box, crop, leading_bytes, solid  # noqa: E402
+from painterly_plugin.settings import PARASITE_NAME, is_blended  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Result  # noqa: E402
-from painterly_protocol.pixels import Pixels  # noqa: E402
+from painterly_protocol.pixels import SampleType  # noqa: E402
 
 PARASITE_PERSISTENT = 1  # saved with the image; Gimp.PARASITE_PERSISTENT in C
 
@@ -24,27 +24,30 @@ def insert_result(
 ) -> Gimp.Layer:
     """Put the result just above the object, in its group, and return the new layer.
 
-    It covers the mask's box; the mask becomes its layer mask, ``note`` its parasite.
+    It covers the mask's box; the mask becomes its layer mask, ``note`` its parasite. Where an earlier result is
+    harmonized again, that one is hidden and the new layer stands above it.
 
     Raises:
         PainterlyError: BAD_REQUEST when the object was deleted meanwhile.
     """
-    if not (choice.object_layer.is_valid() and choice.object_layer.get_image() == image):
+    if not _is_in(image, choice.object_layer):
         raise PainterlyError(
             ErrorCode.BAD_REQUEST,
-            "The object's layer was deleted while its result was being painted.",
-            "Undo the deletion and run the filter again.",
+            _("The object's layer was deleted while its result was being painted."),
+            _("Undo the deletion and run the filter again."),
         )
     layer = _new_layer(image, choice.object_layer, subject.mask_box)
     _paint(layer, subject, result)
-    _add_mask(layer, subject)
+    _add_mask(layer, subject, hard=is_blended(result.metadata))
     layer.attach_parasite(Gimp.Parasite.new(PARASITE_NAME, PARASITE_PERSISTENT, list(note)))
     # The image is touched only now that nothing is left that could fail.
     image.undo_group_start()
     try:
-        _place(layer, choice.object_layer, subject.mask_box)
+        _place(layer, _below(image, choice), subject.mask_box)
         if hide_object:
             choice.object_layer.set_visible(False)
+        if _is_in(image, choice.earlier):
+            choice.earlier.set_visible(False)
         image.set_selected_layers([layer])
     finally:
         image.undo_group_end()
@@ -55,14 +58,23 @@ def insert_result(
 def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.Layer:
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
-    name = f"Harmonized: {object_layer.get_name()}"
+    name = _("Harmonized: {name}").format(name=object_layer.get_name())
     return Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
 
 
-def _place(layer: Gimp.Layer, object_layer: Gimp.Layer, box: Box) -> None:
-    """Just above the object, in its group."""
-    image = object_layer.get_image()
-    image.insert_layer(layer, object_layer.get_parent(), image.get_item_position(object_layer))
+def _is_in(image: Gimp.Image, layer: Gimp.Layer | None) -> bool:
+    return layer is not None and layer.is_valid() and layer.get_image() == image
+
+
+def _below(image: Gimp.Image, choice: Choice) -> Gimp.Layer:
+    """The layer that the new one stands on."""
+    return choice.earlier if _is_in(image, choice.earlier) else choice.object_layer
+
+
+def _place(layer: Gimp.Layer, below: Gimp.Layer, box: Box) -> None:
+    """Just above ``below``, in its group."""
+    image = below.get_image()
+    image.insert_layer(layer, below.get_parent(), image.get_item_position(below))
     layer.set_offsets(box.x, box.y)
     # A new mask is what GIMP would paint on next; the user expects the picture.
     layer.set_edit_mask(False)
@@ -73,26 +85,24 @@ def _paint(layer: Gimp.Layer, subject: Subject, result: Result) -> None:
     box = subject.mask_box
     in_area = box.shifted(-subject.area.x, -subject.area.y)
     painting = crop(subject.painting, in_area)
-    _write(layer, Box(0, 0, box.width, box.height), RGB_FORMATS[painting.sample_type], painting)
+    write(layer, Box(0, 0, box.width, box.height), RGB_FORMATS[painting.sample_type], painting.data)
     picture = result.picture
     changed = Box(result.x, result.y, picture.width, picture.height)
     common = changed.intersect(in_area)
     if common.is_empty:
         return
     part = crop(picture, common.shifted(-changed.x, -changed.y))
-    _write(layer, common.shifted(-in_area.x, -in_area.y), RGB_FORMATS[part.sample_type], part)
+    write(layer, common.shifted(-in_area.x, -in_area.y), RGB_FORMATS[part.sample_type], part.data)
 
 
-def _add_mask(layer: Gimp.Layer, subject: Subject) -> None:
+def _add_mask(layer: Gimp.Layer, subject: Subject, *, hard: bool) -> None:
+    """The soft mask; all that it covers, where the picture is blended by it already."""
     box = subject.mask_box
     mask = layer.create_mask(Gimp.AddMaskType.BLACK)
     layer.add_mask(mask)
     coverage = crop(subject.mask, box.shifted(-subject.area.x, -subject.area.y))
-    _write(mask, Box(0, 0, box.width, box.height), MASK_FORMATS[coverage.sample_type], coverage)
-
-
-def _write(drawable: Gimp.Drawable, box: Box, pixel_format: str, pixels: Pixels) -> None:
-    buffer = drawable.get_buffer()
-    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), pixel_format, bytes(pixels.data))
-    buffer.flush()
-    drawable.update(box.x, box.y, box.width, box.height)
+    whole = Box(0, 0, box.width, box.height)
+    if hard:
+        write(mask, whole, MASK_FORMATS[SampleType.UINT8], solid(leading_bytes(coverage)))
+    else:
+        write(mask, whole, MASK_FORMATS[coverage.sample_type], coverage.data)

@@ -1,13 +1,13 @@
 """What to read: painting, composite and mask of the chosen layers, as the user sees them.
 
 Everything happens in a duplicate of the image, where GIMP itself renders modes, opacities, masks, filters, groups and
-offsets. The user's image is never touched.
+offsets. The user's image is never touched. Of a large image only the region around the object is rendered and read, and
+that in strips, so that a dialog stays alive meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import gi
@@ -16,8 +16,21 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice, canvas_box, position  # noqa: E402
-from painterly_plugin.placement import Box, alpha_plane, covered_box  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, position  # noqa: E402
+from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.placement import (  # noqa: E402
+    Box,
+    alpha_plane,
+    both,
+    covered_box,
+    crop,
+    leading_bytes,
+    region_around,
+    solid,
+    surrounded,
+    with_alpha,
+)
+from painterly_plugin.settings import Edges  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
 
@@ -27,15 +40,20 @@ RGBA_FORMATS = {SampleType.UINT8: "R'G'B'A u8", SampleType.FLOAT32: "R'G'B'A flo
 MASK_FORMATS = {SampleType.UINT8: "Y u8", SampleType.FLOAT32: "Y float"}  # linear coverage: never Y'
 EIGHT_BIT = (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
 
+# A step ends wherever a window may be drawn.
+Steps = Generator[None, None, "Subject"]
+
 
 @dataclass(frozen=True)
 class Subject:
     """What is sent to the engine, and where it belongs.
 
     Attributes:
-        area: the part of the canvas the pictures show: where there is any painting.
-        painting, composite, mask: pictures of ``area``.
+        area: the part of the canvas the pictures show: where there is any painting, around the object.
+        painting, composite, mask: pictures of ``area``. The composite shows the object at full strength wherever the
+            mask is not zero: the result's layer mask, which equals ``mask``, is what blends it, and that once.
         mask_box: the part of the canvas where the mask is not zero.
+        edges: as they were read with.
     """
 
     area: Box
@@ -43,45 +61,331 @@ class Subject:
     composite: Pixels
     mask: Pixels
     mask_box: Box
+    edges: Edges
 
 
-def read_subject(image: Gimp.Image, choice: Choice) -> Subject:
-    """Read the pictures of ``choice`` from ``image``.
+@dataclass(frozen=True)
+class _Seen:
+    """What does not depend on the edges: read once.
 
-    The mask is selection × the object's alpha (its layer mask included); without a selection the alpha alone. The
-    composite shows the object, with its own opacity and mode, only where it is selected.
-
-    Raises:
-        PainterlyError: BAD_REQUEST where there is no painting, EMPTY_MASK where nothing of the object is selected.
+    Attributes:
+        area: as of Subject, but within the scratch image.
+        painting: picture of ``area``.
+        ground: the painting as a layer of the scratch image.
+        box: the part of the scratch image that the object is read in.
+        rgba: the object's colours in ``box``.
+        solid: 255 where the object is, in ``box``.
+        own: the mask before the edges are changed, picture of ``box``.
     """
-    sample_type = SampleType.UINT8 if image.get_precision() in EIGHT_BIT else SampleType.FLOAT32
-    with _duplicate(image) as scratch:
-        painting = _painting(scratch, choice)
-        cutout = _cutout(scratch, position(choice.object_layer))
-        _hide_all(scratch)
-        area = _painted_area(painting, canvas_box(image), sample_type, choice)
-        mask = _mask(scratch, cutout, area, sample_type)
+
+    area: Box
+    painting: Pixels
+    ground: Gimp.Layer
+    box: Box
+    rgba: bytes
+    solid: bytes
+    own: Pixels
+
+
+def read_at_once(image: Gimp.Image, choice: Choice, edges: Edges) -> Subject:
+    """As ``Sitting.read``, without a pause."""
+    sitting = Sitting(image, choice)
+    try:
+        steps = sitting.read(edges)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                subject: Subject = end.value
+                return subject
+    finally:
+        sitting.close()
+
+
+def traits(image: Gimp.Image) -> object:
+    """What tells that an image has changed so that it must be read again; strokes of a brush are not among it."""
+    bounds = Gimp.Selection.bounds(image)
+    selection = bounds.non_empty, bounds.x1, bounds.y1, bounds.x2, bounds.y2
+    size = image.get_width(), image.get_height(), image.get_precision()
+    return size, selection, [_traits_of(layer) for layer, _depth in all_layers(image)]
+
+
+def _traits_of(layer: Gimp.Layer) -> object:
+    _ok, x, y = layer.get_offsets()
+    place = x, y, layer.get_width(), layer.get_height()
+    return layer.get_id(), layer.get_visible(), layer.get_opacity(), layer.get_mode(), place
+
+
+class Sitting:
+    """The image as it is now, in a scratch copy that is read from until ``close``."""
+
+    def __init__(self, image: Gimp.Image, choice: Choice) -> None:
+        self._image = image
+        self._choice = choice
+        self._sample_type = sample_type_of(image)
+        self._region = canvas_box(image)
+        self._seen: _Seen | None = None
+        self._scratch = image.duplicate()
+        self._scratch.undo_disable()
+
+    def close(self) -> None:
+        self._scratch.delete()
+
+    def read(self, edges: Edges) -> Steps:
+        """Read the pictures, step by step; a second time only what other ``edges`` change.
+
+        The mask is selection × the object's alpha (its layer mask included), without a selection the alpha alone, then
+        grown and softened as ``edges`` say. The object keeps its own opacity and mode in the composite.
+
+        Raises:
+            PainterlyError: BAD_REQUEST where there is no painting, EMPTY_MASK where nothing of the object is selected.
+        """
+        if self._seen is None:
+            self._seen = yield from self._look()
+        seen = self._seen
+        area = seen.area
+        own = surrounded(seen.own, seen.box.shifted(-area.x, -area.y), area.width, area.height)
+        mask = own if edges.are_kept else (yield from self._edged(own, edges))
         covered = covered_box(mask)
         if covered.is_empty:
-            raise _empty_mask(image, choice.object_layer)
-        paper = _paper(scratch)
-        _put_on_top(scratch, paper)
-        _put_on_top(scratch, painting)
-        painting_pixels = _visible_rgb(scratch, area, sample_type)
-        _restore_blending(cutout, choice.object_layer)
-        _put_on_top(scratch, cutout)
-        composite_pixels = _visible_rgb(scratch, area, sample_type)
-    return Subject(area, painting_pixels, composite_pixels, mask, covered.shifted(area.x, area.y))
+            raise self._empty_mask()
+        composite = yield from self._composite(seen, both(seen.solid, _solid_inside(mask, seen)))
+        region = self._region
+        return Subject(
+            area.shifted(region.x, region.y),
+            seen.painting,
+            composite,
+            mask,
+            covered.shifted(region.x + area.x, region.y + area.y),
+            edges,
+        )
+
+    # ------------------------------------------------------------ the painting and the object
+
+    def _look(self) -> Generator[None, None, _Seen]:
+        object_layer = _item_at(self._scratch, position(self._choice.object_layer))
+        chosen = self._choice.painting_layer
+        painting_layer = None if chosen is None else _item_at(self._scratch, position(chosen))
+        needed = self._needed_box(object_layer)
+        if needed.is_empty:
+            raise self._empty_mask()
+        self._shrink_to(region_around(needed, self._region))
+        needed = needed.shifted(-self._region.x, -self._region.y)
+        yield
+        ground = self._ground(object_layer, painting_layer)
+        yield
+        area, holes = yield from self._painted_area(ground)
+        box = needed.intersect(area)
+        if box.is_empty:
+            raise self._empty_mask()
+        cutout = self._cutout(object_layer)
+        yield
+        rgba, own = yield from self._colours_and_mask(cutout, box)
+        _hide_all(self._scratch)
+        if holes:
+            _put_on_top(self._scratch, _paper(self._scratch))
+        _put_on_top(self._scratch, ground)
+        yield
+        painting = yield from self._visible_rgb(area)
+        return _Seen(area, painting, ground, box, rgba, solid(leading_bytes(own)), own)
+
+    def _needed_box(self, object_layer: Gimp.Layer) -> Box:
+        """Where on the canvas the mask can be anything but zero."""
+        box = self._region
+        if not _grows_by_filters(object_layer):
+            _ok, x, y = object_layer.get_offsets()
+            box = box.intersect(Box(x, y, object_layer.get_width(), object_layer.get_height()))
+        if not Gimp.Selection.is_empty(self._scratch):
+            bounds = Gimp.Selection.bounds(self._scratch)
+            box = box.intersect(Box(bounds.x1, bounds.y1, bounds.x2 - bounds.x1, bounds.y2 - bounds.y1))
+        elif self._earlier_mask() is not None:
+            earlier = self._choice.earlier
+            _ok, x, y = earlier.get_offsets()
+            box = box.intersect(Box(x, y, earlier.get_width(), earlier.get_height()))
+        return box
+
+    def _shrink_to(self, region: Box) -> None:
+        """From here on the scratch image holds ``region`` only: all that follows costs what that costs."""
+        if region != self._region:
+            self._scratch.crop(region.width, region.height, region.x, region.y)
+        self._region = region
+
+    def _ground(self, object_layer: Gimp.Layer, painting_layer: Gimp.Layer | None) -> Gimp.Layer:
+        """The painting as one flat layer of the scratch image's size."""
+        if painting_layer is None:
+            _hide_from(self._scratch.get_layers(), position(object_layer))
+            return Gimp.Layer.new_from_visible(self._scratch, self._scratch, "painting")
+        # The painting's layer goes when it lies outside the region altogether.
+        return self._isolated(painting_layer) if painting_layer.is_valid() else _nothing(self._scratch)
+
+    def _isolated(self, layer: Gimp.Layer) -> Gimp.Layer:
+        """A layer or group alone, at full opacity, as a flat layer: mask and filters applied."""
+        # The copy stands outside all groups: theirs are added again by the group the result is inserted in.
+        copy = layer.copy()
+        copy.set_opacity(100.0)
+        copy.set_mode(Gimp.LayerMode.NORMAL)
+        _hide_all(self._scratch)
+        _put_on_top(self._scratch, copy)
+        flat = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "flat")
+        self._scratch.remove_layer(copy)
+        return flat
+
+    def _cutout(self, object_layer: Gimp.Layer) -> Gimp.Layer:
+        """The object as one flat layer, its selected part only: its alpha is the mask."""
+        cutout = self._isolated(object_layer)
+        if not cutout.has_alpha():
+            cutout.add_alpha()
+        if Gimp.Selection.is_empty(self._scratch):
+            return cutout
+        self._scratch.insert_layer(cutout, None, 0)
+        cutout.add_mask(cutout.create_mask(Gimp.AddMaskType.SELECTION))
+        _hide_all(self._scratch)
+        _put_on_top(self._scratch, cutout)
+        visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "mask")
+        self._scratch.remove_layer(cutout)
+        return visible
+
+    def _earlier_mask(self) -> Gimp.LayerMask | None:
+        earlier = self._choice.earlier
+        return None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()
+
+    def _painted_area(self, ground: Gimp.Layer) -> Generator[None, None, tuple[Box, bool]]:
+        """Where there is any painting, and whether it has holes in there."""
+        whole = Box(0, 0, self._region.width, self._region.height)
+        parts = []
+        for strip in whole.strips():
+            parts.append(_read(ground, strip, RGBA_FORMATS[SampleType.UINT8])[3::4])
+            yield
+        alpha = Pixels(whole.height, whole.width, 1, SampleType.UINT8, b"".join(parts))
+        area = covered_box(alpha)
+        if area.is_empty:
+            raise self._no_painting()
+        return area, bytes(crop(alpha, area).data).count(255) < area.pixels
+
+    def _colours_and_mask(self, cutout: Gimp.Layer, box: Box) -> Generator[None, None, tuple[bytes, Pixels]]:
+        kind = self._sample_type
+        earlier = self._earlier_mask()
+        colours, coverage = [], []
+        for strip in box.strips():
+            rgba = _read(cutout, strip, RGBA_FORMATS[kind])
+            colours.append(rgba)
+            if earlier is None:
+                coverage.append(bytes(alpha_plane(rgba, strip.width, strip.height, kind).data))
+            else:
+                coverage.append(_read(earlier, strip.shifted(self._region.x, self._region.y), MASK_FORMATS[kind]))
+            yield
+        return b"".join(colours), Pixels(box.height, box.width, 1, kind, b"".join(coverage))
+
+    # ------------------------------------------------------------ the edges and the composite
+
+    def _edged(self, own: Pixels, edges: Edges) -> Generator[None, None, Pixels]:
+        """The mask, grown and softened by GIMP's own selection."""
+        precision = self._scratch.get_precision()
+        easel = Gimp.Image.new_with_precision(own.width, own.height, Gimp.ImageBaseType.GRAY, precision)
+        whole = Box(0, 0, own.width, own.height)
+        try:
+            easel.undo_disable()
+            write(easel.get_selection(), whole, MASK_FORMATS[own.sample_type], own.data)
+            if edges.growth > 0:
+                Gimp.Selection.grow(easel, edges.growth)
+            elif edges.growth < 0:
+                Gimp.Selection.shrink(easel, -edges.growth)
+            yield
+            if edges.softness > 0:
+                Gimp.Selection.feather(easel, edges.softness)
+            yield
+            parts = []
+            for strip in whole.strips():
+                parts.append(_read(easel.get_selection(), strip, MASK_FORMATS[own.sample_type]))
+                yield
+        finally:
+            easel.delete()
+        return Pixels(own.height, own.width, 1, own.sample_type, b"".join(parts))
+
+    def _composite(self, seen: _Seen, shown: bytes) -> Generator[None, None, Pixels]:
+        """The object at full strength where ``shown``, with its own opacity and mode, on the painting."""
+        scratch, box, kind = self._scratch, seen.box, self._sample_type
+        layer = _new_layer(scratch, "object", box.width, box.height)
+        pixel = 4 * kind.size
+        for strip in Box(0, 0, box.width, box.height).strips():
+            start, end = strip.y * box.width, (strip.y + strip.height) * box.width
+            painted = with_alpha(seen.rgba[start * pixel : end * pixel], shown[start:end], kind)
+            write(layer, strip, RGBA_FORMATS[kind], painted)
+            yield
+        _put_on_top(scratch, layer)
+        layer.set_offsets(box.x, box.y)
+        _take_blending(layer, self._choice.object_layer)
+        yield
+        composite = yield from self._visible_rgb(seen.area)
+        scratch.remove_layer(layer)
+        return composite
+
+    def _visible_rgb(self, area: Box) -> Generator[None, None, Pixels]:
+        visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "visible")
+        yield
+        parts = []
+        for strip in area.strips():
+            parts.append(_read(visible, strip, RGB_FORMATS[self._sample_type]))
+            yield
+        return Pixels(area.height, area.width, 3, self._sample_type, b"".join(parts))
+
+    # ------------------------------------------------------------ refusals
+
+    def _no_painting(self) -> PainterlyError:
+        painting = self._choice.painting_layer
+        if painting is not None:
+            return PainterlyError(
+                ErrorCode.BAD_REQUEST,
+                _("The painting “{name}” shows nothing on the canvas.").format(name=painting.get_name()),
+                _("Select the layer with the painting as the lower of the two."),
+            )
+        name = self._choice.object_layer.get_name()
+        return PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            _("There is no painting below the layer “{name}”.").format(name=name),
+            _("Select the object's layer, and keep the painting visible below it."),
+        )
+
+    def _empty_mask(self) -> PainterlyError:
+        name = self._choice.object_layer.get_name()
+        if Gimp.Selection.is_empty(self._image):
+            return PainterlyError(
+                ErrorCode.EMPTY_MASK,
+                _("Nothing of the object “{name}” can be seen on the painting.").format(name=name),
+                _("Select the layer that holds the object, and place it on the painting."),
+            )
+        return PainterlyError(
+            ErrorCode.EMPTY_MASK,
+            _("The selection does not touch the object “{name}”.").format(name=name),
+            _("Select the part of the object to harmonize, or choose Select → None to take all of it."),
+        )
 
 
-@contextmanager
-def _duplicate(image: Gimp.Image) -> Iterator[Gimp.Image]:
-    scratch = image.duplicate()
-    try:
-        scratch.undo_disable()
-        yield scratch
-    finally:
-        scratch.delete()
+def sample_type_of(image: Gimp.Image) -> SampleType:
+    """Floats where the image has more than 8 bits, or colours that 8 bits of sRGB would clip."""
+    eight_bit = image.get_precision() in EIGHT_BIT
+    profile = image.get_color_profile()
+    plain = profile is None or profile.is_equal(Gimp.ColorProfile.new_rgb_srgb()) or profile.is_gray()
+    return SampleType.UINT8 if eight_bit and plain else SampleType.FLOAT32
+
+
+def write(drawable: Gimp.Drawable, box: Box, pixel_format: str, data: bytes) -> None:
+    """Replace the pixels of ``box``, counted from the drawable's own corner."""
+    buffer = drawable.get_buffer()
+    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), pixel_format, bytes(data))
+    buffer.flush()
+    drawable.update(box.x, box.y, box.width, box.height)
+
+
+def _read(drawable: Gimp.Drawable, box: Box, pixel_format: str) -> bytes:
+    """The drawable's pixels in a box of its image; zeros outside the drawable."""
+    _ok, x, y = drawable.get_offsets()
+    rectangle = Gegl.Rectangle.new(box.x - x, box.y - y, box.width, box.height)
+    return bytes(drawable.get_buffer().get(rectangle, 1.0, pixel_format, Gegl.AbyssPolicy.NONE))
+
+
+def _solid_inside(mask: Pixels, seen: _Seen) -> bytes:
+    return solid(leading_bytes(crop(mask, seen.box.shifted(-seen.area.x, -seen.area.y))))
 
 
 def _item_at(image: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
@@ -91,39 +395,10 @@ def _item_at(image: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
     return layers[place[-1]]
 
 
-def _painting(scratch: Gimp.Image, choice: Choice) -> Gimp.Layer:
-    """The painting as one flat layer of canvas size."""
-    if choice.painting_layer is not None:
-        return _isolated(scratch, position(choice.painting_layer))
-    _hide_from(scratch.get_layers(), position(choice.object_layer))
-    return Gimp.Layer.new_from_visible(scratch, scratch, "painting")
-
-
-def _cutout(scratch: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
-    """The object as one flat layer of canvas size, its selected part only."""
-    cutout = _isolated(scratch, place)
-    if not cutout.has_alpha():
-        cutout.add_alpha()
-    scratch.insert_layer(cutout, None, 0)
-    if not Gimp.Selection.is_empty(scratch):
-        cutout.add_mask(cutout.create_mask(Gimp.AddMaskType.SELECTION))
-    return cutout
-
-
-def _isolated(scratch: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
-    """A layer or group alone, at full opacity, as a flat layer of canvas size: mask and filters applied."""
-    # The copy stands outside all groups: theirs are added again by the group the result is inserted in.
-    copy = _item_at(scratch, place).copy()
-    copy.set_opacity(100.0)
-    copy.set_mode(Gimp.LayerMode.NORMAL)
-    shown = [layer for layer in scratch.get_layers() if layer.get_visible()]
-    _hide_all(scratch)
-    _put_on_top(scratch, copy)
-    flat = Gimp.Layer.new_from_visible(scratch, scratch, "flat")
-    scratch.remove_layer(copy)
-    for layer in shown:
-        layer.set_visible(True)
-    return flat
+def _grows_by_filters(layer: Gimp.Layer) -> bool:
+    """Whether filters may draw something (a shadow, say) beyond the layer's own size."""
+    children = layer.get_children() if layer.is_group() else []
+    return bool(layer.get_filters()) or any(_grows_by_filters(child) for child in children)
 
 
 def _hide_all(scratch: Gimp.Image) -> None:
@@ -141,46 +416,28 @@ def _hide_from(layers: Sequence[Gimp.Layer], place: tuple[int, ...]) -> None:
         layers[place[0]].set_visible(False)
 
 
-def _painted_area(painting: Gimp.Layer, canvas: Box, sample_type: SampleType, choice: Choice) -> Box:
-    alpha = _alpha(painting, canvas, sample_type)
-    area = covered_box(alpha)
-    if area.is_empty and choice.painting_layer is not None:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST,
-            f"The painting “{choice.painting_layer.get_name()}” shows nothing on the canvas.",
-            "Select the layer with the painting as the lower of the two.",
-        )
-    if area.is_empty:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST,
-            f"There is no painting below the layer “{choice.object_layer.get_name()}”.",
-            "Select the object's layer, and keep the painting visible below it.",
-        )
-    return area
+def _new_layer(image: Gimp.Image, name: str, width: int, height: int) -> Gimp.Layer:
+    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
+    return Gimp.Layer.new(image, name, width, height, kind, 100.0, Gimp.LayerMode.NORMAL)
 
 
-def _mask(scratch: Gimp.Image, cutout: Gimp.Layer, area: Box, sample_type: SampleType) -> Pixels:
-    cutout.set_visible(True)
-    visible = Gimp.Layer.new_from_visible(scratch, scratch, "mask")
-    cutout.set_visible(False)
-    return _alpha(visible, area, sample_type)
+def _nothing(scratch: Gimp.Image) -> Gimp.Layer:
+    return _new_layer(scratch, "nothing", scratch.get_width(), scratch.get_height())
 
 
 def _paper(scratch: Gimp.Image) -> Gimp.Layer:
     """White paper under a painting with holes, because the engine knows no transparency."""
-    gray = scratch.get_base_type() == Gimp.ImageBaseType.GRAY
-    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
-    size = scratch.get_width(), scratch.get_height()
-    paper = Gimp.Layer.new(scratch, "paper", *size, kind, 100.0, Gimp.LayerMode.NORMAL)
+    paper = _nothing(scratch)
     paper.fill(Gimp.FillType.WHITE)
     return paper
 
 
-def _restore_blending(cutout: Gimp.Layer, original: Gimp.Layer) -> None:
-    cutout.set_opacity(original.get_opacity())
+def _take_blending(layer: Gimp.Layer, original: Gimp.Layer) -> None:
+    layer.set_opacity(original.get_opacity())
     mode = original.get_mode()
     # Only groups pass through; alone on the painting that is the same as normal.
-    cutout.set_mode(Gimp.LayerMode.NORMAL if mode == Gimp.LayerMode.PASS_THROUGH else mode)
+    layer.set_mode(Gimp.LayerMode.NORMAL if mode == Gimp.LayerMode.PASS_THROUGH else mode)
 
 
 def _put_on_top(scratch: Gimp.Image, layer: Gimp.Layer) -> None:
@@ -189,36 +446,3 @@ def _put_on_top(scratch: Gimp.Image, layer: Gimp.Layer) -> None:
     else:
         scratch.raise_item_to_top(layer)
     layer.set_visible(True)
-
-
-def _visible_rgb(scratch: Gimp.Image, area: Box, sample_type: SampleType) -> Pixels:
-    visible = Gimp.Layer.new_from_visible(scratch, scratch, "visible")
-    data = _read(visible, area, RGB_FORMATS[sample_type])
-    return Pixels(area.height, area.width, 3, sample_type, data)
-
-
-def _alpha(layer: Gimp.Layer, box: Box, sample_type: SampleType) -> Pixels:
-    rgba = _read(layer, box, RGBA_FORMATS[sample_type])
-    return alpha_plane(rgba, box.width, box.height, sample_type)
-
-
-def _read(layer: Gimp.Layer, box: Box, pixel_format: str) -> bytes:
-    """The layer's pixels in a box of the canvas; zeros outside the layer."""
-    _ok, x, y = layer.get_offsets()
-    rectangle = Gegl.Rectangle.new(box.x - x, box.y - y, box.width, box.height)
-    return bytes(layer.get_buffer().get(rectangle, 1.0, pixel_format, Gegl.AbyssPolicy.NONE))
-
-
-def _empty_mask(image: Gimp.Image, layer: Gimp.Layer) -> PainterlyError:
-    name = layer.get_name()
-    if Gimp.Selection.is_empty(image):
-        return PainterlyError(
-            ErrorCode.EMPTY_MASK,
-            f"Nothing of the object “{name}” can be seen on the painting.",
-            "Select the layer that holds the object, and place it on the painting.",
-        )
-    return PainterlyError(
-        ErrorCode.EMPTY_MASK,
-        f"The selection does not touch the object “{name}”.",
-        "Select the part of the object to harmonize, or choose Select → None to take all of it.",
-    )

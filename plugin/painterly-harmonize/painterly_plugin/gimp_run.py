@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import gi
 
@@ -13,16 +14,22 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin import settings, wording  # noqa: E402
 from painterly_plugin.config import Config, load_config  # noqa: E402
 from painterly_plugin.conversation import Conversation  # noqa: E402
+from painterly_plugin.estimate import Estimate, estimate, load_runs, run_of, save_run  # noqa: E402
 from painterly_plugin.gimp_choose import Choice, choose_layers  # noqa: E402
 from painterly_plugin.gimp_insert import insert_result  # noqa: E402
-from painterly_plugin.gimp_read import Subject, read_subject  # noqa: E402
+from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
+from painterly_plugin.language import _  # noqa: E402
 from painterly_protocol.client import EngineClient  # noqa: E402
 from painterly_protocol.launcher import ensure_engine  # noqa: E402
 from painterly_protocol.messages import Progress, Queued, Result  # noqa: E402
 from painterly_protocol.request import HarmonizeRequest, Parameters  # noqa: E402
 
 POLL_S = 0.05
-ARGUMENTS = ("preset", "size", "iterations", "stylization", "weights", "seed")
+RUNS_FILE = "painterly-harmonize-runs.json"
+ARGUMENTS = (
+    *("preset", "strength", "detail", "genre", "stylization", "mask-growth", "edge-softness", "seed"),
+    *("size", "iterations", "weights"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Job:
     """A job under way: what was read and asked, and the talk with the engine about it."""
 
     subject: Subject
+    asked: Mapping[str, object]
     parameters: Parameters
     conversation: Conversation
 
@@ -43,30 +51,61 @@ class Bench:
     arguments: Gimp.ProcedureConfig
     config: Config
 
-    def begin(self, *, previews: bool) -> Job:
-        """Read what the image holds now and send it to the engine.
+    def with_choice(self, choice: Choice) -> Bench:
+        return replace(self, choice=choice)
+
+    def asked(self) -> dict[str, object]:
+        """The arguments' values now."""
+        return {name: self.arguments.get_property(name) for name in ARGUMENTS}
+
+    def edges(self) -> settings.Edges:
+        return settings.edges_from(self.asked())
+
+    def begin(self, subject: Subject, *, previews: bool) -> Job:
+        """Send what was read to the engine.
 
         Raises:
-            PainterlyError: what ``read_subject`` and ``Parameters`` refuse.
+            PainterlyError: what ``Parameters`` refuses.
         """
-        values = {name: self.arguments.get_property(name) for name in ARGUMENTS}
-        parameters = settings.parameters_from(values, previews=previews)
-        subject = read_subject(self.image, self.choice)
+        asked = self.asked()
+        parameters = settings.parameters_from(asked, previews=previews)
         request = HarmonizeRequest(subject.painting, subject.composite, subject.mask, parameters=parameters)
-        return Job(subject, parameters, Conversation(self._connect, request))
+        return Job(subject, asked, parameters, Conversation(self._connect, request))
+
+    def estimate(self, pixels: int) -> Estimate:
+        """What a job with the arguments as they are would take on pictures of ``pixels`` pixels.
+
+        Raises:
+            PainterlyError: what ``Parameters`` refuses.
+        """
+        parameters = settings.parameters_from(self.asked(), previews=False)
+        return estimate(parameters, pixels, load_runs(runs_file()))
 
     def finish(self, job: Job, result: Result) -> Gimp.Layer:
         """Insert the result of ``job``."""
-        note = settings.layer_note(job.parameters, result.metadata, self.config.version)
+        layers = _tattoo(self.choice.object_layer), _tattoo(self.choice.painting_layer)
+        note = settings.layer_note(job.asked, result.metadata, self.config.version, *layers)
         hide = self.arguments.get_property("hide-object")
         layer = insert_result(self.image, self.choice, job.subject, result, note, hide)
+        if run := run_of(job.parameters, result.metadata):
+            save_run(runs_file(), run)
         for warning in settings.warnings_in(result.metadata):
-            Gimp.message(warning)
+            Gimp.message(_(warning))
         return layer
 
     def _connect(self, on_wait: Callable[[float], None]) -> EngineClient:
         command, folder = self.config.engine_command, self.config.runtime_dir
         return ensure_engine(command, folder, on_wait=on_wait, client="gimp-plug-in")
+
+
+def _tattoo(layer: Gimp.Layer | None) -> int:
+    """What finds the layer again in a saved image; 0 for none."""
+    return layer.get_tattoo() if layer is not None and layer.is_valid() else 0
+
+
+def runs_file() -> Path:
+    """Where GIMP keeps what plug-ins remember."""
+    return Path(Gimp.directory()) / "plug-in-settings" / RUNS_FILE
 
 
 def run(
@@ -93,8 +132,8 @@ def run(
 
 
 def _work_with_progress_bar(bench: Bench) -> Gimp.Layer:
-    Gimp.progress_init("Painterly Harmonize: starting the engine")
-    job = bench.begin(previews=False)
+    Gimp.progress_init(_("Painterly Harmonize: starting the engine"))
+    job = bench.begin(read_at_once(bench.image, bench.choice, bench.edges()), previews=False)
     try:
         while True:
             for news in job.conversation.news(POLL_S):

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from painterly_protocol.pixels import Pixels, SampleType
+
+# The least of the surroundings that always travels with the object: growing and softening its edge must fit in.
+MARGIN = 256  # px
+# A painting up to this size travels whole: all of it is the style to imitate. Of a larger one travels what surrounds
+# the object, up to this size.
+CONTEXT_PIXELS = 4_000_000
+STRIP_PIXELS = 1 << 18  # how much is read at a time while a window waits to be drawn
+
+_ANYTHING = bytes(255 if value else 0 for value in range(256))
+_WHITE_HIGH, _WHITE_LOW = (bytes(part if value else 0 for value in range(256)) for part in (0x3F, 0x80))
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,10 @@ class Box:
     def is_empty(self) -> bool:
         return self.width <= 0 or self.height <= 0
 
+    @property
+    def pixels(self) -> int:
+        return 0 if self.is_empty else self.width * self.height
+
     def intersect(self, other: Box) -> Box:
         """The common part; empty (0×0) where there is none."""
         left, top = max(self.x, other.x), max(self.y, other.y)
@@ -31,6 +46,30 @@ class Box:
 
     def shifted(self, dx: int, dy: int) -> Box:
         return Box(self.x + dx, self.y + dy, self.width, self.height)
+
+    def grown(self, margin: int) -> Box:
+        return Box(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)
+
+    def strips(self, pixels: int = STRIP_PIXELS) -> Iterator[Box]:
+        """The box cut into whole rows of about ``pixels`` pixels, from the top."""
+        rows = max(1, pixels // max(1, self.width))
+        for y in range(0, self.height, rows):
+            yield Box(self.x, self.y + y, self.width, min(rows, self.height - y))
+
+
+def region_around(needed: Box, canvas: Box, margin: int = MARGIN, budget: int = CONTEXT_PIXELS) -> Box:
+    """What of ``canvas`` leaves GIMP for an object in ``needed``: all of a canvas of up to ``budget`` pixels, else
+    ``needed`` with a margin all around, as wide as ``budget`` allows and at least ``margin``."""
+    if canvas.pixels <= budget:
+        return canvas
+    narrow, wide = margin, max(margin, canvas.width, canvas.height)
+    while narrow < wide:
+        middle = (narrow + wide + 1) // 2
+        if needed.grown(middle).intersect(canvas).pixels <= budget:
+            narrow = middle
+        else:
+            wide = middle - 1
+    return needed.grown(narrow).intersect(canvas)
 
 
 def covered_box(plane: Pixels) -> Box:
@@ -60,8 +99,51 @@ def crop(picture: Pixels, box: Box) -> Pixels:
     return Pixels(box.height, box.width, picture.channels, picture.sample_type, b"".join(rows))
 
 
+def surrounded(plane: Pixels, box: Box, width: int, height: int) -> Pixels:
+    """A one-channel picture of ``width`` × ``height`` that holds ``plane`` in ``box`` and zeros around it."""
+    size = plane.sample_type.size
+    row = box.width * size
+    before, after = bytes(box.x * size), bytes((width - box.x - box.width) * size)
+    data = bytes(plane.data)
+    parts = [bytes(box.y * width * size)]
+    for y in range(box.height):
+        parts += (before, data[y * row : (y + 1) * row], after)
+    parts.append(bytes((height - box.y - box.height) * width * size))
+    return Pixels(height, width, 1, plane.sample_type, b"".join(parts))
+
+
 def alpha_plane(rgba: bytes, width: int, height: int, sample_type: SampleType) -> Pixels:
     """The alpha of an RGBA picture of uint8 or float32 samples as a one-channel picture of its own."""
     # Bytes are sliced many times faster than a memoryview.
     alpha = rgba[3::4] if sample_type is SampleType.UINT8 else memoryview(rgba).cast("f")[3::4].tobytes()
     return Pixels(height, width, 1, sample_type, alpha)
+
+
+def leading_bytes(plane: Pixels) -> bytes:
+    """One byte for each sample of a uint8 or float32 plane: not 0 where the sample is above what anybody sees."""
+    data = bytes(plane.data)
+    # The high byte of a float32 is most of its exponent: from 2⁻¹²⁵ up it is not 0.
+    return data if plane.sample_type is SampleType.UINT8 else data[3::4]
+
+
+def solid(plane: bytes) -> bytes:
+    """255 wherever a uint8 plane is not 0."""
+    return plane.translate(_ANYTHING)
+
+
+def both(one: bytes, other: bytes) -> bytes:
+    """Bit by bit: 255 where both of two solid planes are."""
+    length = len(one)
+    return (int.from_bytes(one, "little") & int.from_bytes(other, "little")).to_bytes(length, "little")
+
+
+def with_alpha(rgba: bytes, solid_plane: bytes, sample_type: SampleType) -> bytes:
+    """The colours of ``rgba`` (uint8 or float32) under the alpha of ``solid_plane``: 255 is opaque, 0 transparent."""
+    painted = bytearray(rgba)
+    if sample_type is SampleType.UINT8:
+        painted[3::4] = solid_plane
+        return bytes(painted)
+    # 1.0 as little-endian float32 is 00 00 80 3f.
+    painted[12::16] = painted[13::16] = bytes(len(solid_plane))
+    painted[14::16], painted[15::16] = solid_plane.translate(_WHITE_LOW), solid_plane.translate(_WHITE_HIGH)
+    return bytes(painted)

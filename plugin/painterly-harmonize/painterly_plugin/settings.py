@@ -3,13 +3,54 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass, field, fields
 
 from painterly_protocol.request import MIN_SIZE, Parameters
 
 PARASITE_NAME = "painterly-harmonize"
-NOTE_VERSION = 1
+NOTE_VERSION = 2
+# "genre" is one of these two or a genre's name.
+AUTOMATIC, NUMBER = "auto", "number"
+# How strongly the engine knows these to be painted, from the least to the most.
+GENRES = (
+    *("renaissance", "high renaissance", "mannerism", "baroque", "rococo", "classicism", "neoclassicism"),
+    *("romanticism", "realism", "symbolism", "art nouveau", "impressionism", "post-impressionism", "pointillism"),
+    *("expressionism", "fauvism", "cubism", "abstract expressionism"),
+)
+_KNOWN = frozenset(item.name for item in fields(Parameters))
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What happens to the object's outline before it is sent, in pixels of the image.
+
+    Attributes:
+        growth: outwards, or inwards where negative.
+        softness: width of the soft transition added to the outline.
+    """
+
+    growth: int = 0
+    softness: float = 0.0
+
+    @property
+    def are_kept(self) -> bool:
+        return self.growth == 0 and self.softness == 0
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a result layer remembers: enough to start from again.
+
+    Attributes:
+        arguments: of the procedure, by name.
+        object_tattoo, painting_tattoo: of the layers it was made from; 0: none.
+    """
+
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    object_tattoo: int = 0
+    painting_tattoo: int = 0
 
 
 def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
@@ -20,27 +61,58 @@ def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Param
     Raises:
         PainterlyError: BAD_REQUEST for values that ``Parameters`` refuses.
     """
-    return Parameters(
-        preset=str(arguments["preset"]),
-        size=_size(_int(arguments["size"])),
-        iterations=_int(arguments["iterations"]) or None,
-        stylization=float(str(arguments["stylization"])) or None,
-        weights=str(arguments["weights"] or "auto"),
-        seed=_int(arguments["seed"]),
-        previews=previews,
-    )
+    asked: dict[str, object] = {
+        "preset": str(arguments["preset"]),
+        "size": _size(_int(arguments["size"])),
+        "iterations": _int(arguments["iterations"]) or None,
+        "stylization": _stylization(str(arguments["genre"]), _float(arguments["stylization"])),
+        "weights": str(arguments["weights"] or "auto"),
+        "seed": _int(arguments["seed"]),
+        "strength": _float(arguments["strength"]),
+        "detail": _float(arguments["detail"]),
+        "previews": previews,
+    }
+    return Parameters(**{name: value for name, value in asked.items() if name in _KNOWN})  # type: ignore[arg-type]
 
 
-def layer_note(parameters: Parameters, metadata: Mapping[str, object], version: str) -> bytes:
-    """UTF-8 JSON for the result layer's parasite: what was asked, what the engine said, which plug-in.
+def edges_from(arguments: Mapping[str, object]) -> Edges:
+    """What the arguments ask of the object's outline."""
+    return Edges(_int(arguments["mask-growth"]), _float(arguments["edge-softness"]))
+
+
+def layer_note(
+    arguments: Mapping[str, object],
+    metadata: Mapping[str, object],
+    version: str,
+    object_tattoo: int = 0,
+    painting_tattoo: int = 0,
+) -> bytes:
+    """UTF-8 JSON for the result layer's parasite: what was asked, what the engine said, which plug-in and layers.
 
     A weight file's folder stays on this machine: the note travels with the saved image.
     """
-    asked = asdict(parameters)
-    del asked["previews"]
-    asked["weights"] = parameters.weights.replace("\\", "/").rsplit("/", 1)[-1]
-    note = {"note": NOTE_VERSION, "plug-in": version, "parameters": asked, "result": dict(metadata)}
+    asked = dict(arguments)
+    asked["weights"] = str(asked.get("weights", "")).replace("\\", "/").rsplit("/", 1)[-1]
+    note = {
+        "note": NOTE_VERSION,
+        "plug-in": version,
+        "arguments": asked,
+        "layers": {"object": object_tattoo, "painting": painting_tattoo},
+        "result": dict(metadata),
+    }
     return json.dumps(note, ensure_ascii=False, sort_keys=True, default=str).encode()
+
+
+def read_note(data: bytes) -> Note | None:
+    """What ``layer_note`` wrote; None where it is damaged or of another version: images come from anywhere."""
+    try:
+        raw = json.loads(data.rstrip(b"\0"))
+        if raw["note"] != NOTE_VERSION:
+            return None
+        arguments = {str(name): value for name, value in raw["arguments"].items()}
+        return Note(arguments, _int(raw["layers"]["object"]), _int(raw["layers"]["painting"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def warnings_in(metadata: Mapping[str, object]) -> list[str]:
@@ -49,9 +121,32 @@ def warnings_in(metadata: Mapping[str, object]) -> list[str]:
     return [str(warning) for warning in warnings] if isinstance(warnings, list | tuple) else []
 
 
+def is_blended(metadata: Mapping[str, object]) -> bool:
+    """Whether the engine has already blended the object into the painting by the soft mask, as the paper does.
+
+    The layer mask must then not do it a second time.
+    """
+    return metadata.get("blended") is True
+
+
+def new_seed() -> int:
+    """Another seed than most."""
+    return secrets.randbelow(2**31)
+
+
+def _stylization(genre: str, number: float) -> float | str | None:
+    if genre == NUMBER:
+        return number or None
+    return None if genre == AUTOMATIC else genre
+
+
 def _size(asked: int) -> int | None:
     return max(asked, MIN_SIZE) if asked > 0 else None
 
 
 def _int(value: object) -> int:
     return int(str(value))
+
+
+def _float(value: object) -> float:
+    return float(str(value))

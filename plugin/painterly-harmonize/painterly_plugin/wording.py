@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from painterly_plugin.estimate import Estimate
+from painterly_plugin.language import _
 from painterly_protocol.messages import Phase
 
 PHASE_TEXTS = {
-    Phase.LOADING: "Loading the network",
-    Phase.PREPARING: "Looking at the painting",
-    Phase.PASS_ONE: "First pass: rough painting",
-    Phase.MATCHING: "Finding matching brush strokes",
-    Phase.PASS_TWO: "Second pass: fine painting",
-    Phase.FINISHING: "Finishing the edges",
+    Phase.LOADING: _("Loading the network"),
+    Phase.PREPARING: _("Looking at the painting"),
+    Phase.PASS_ONE: _("First pass: rough painting"),
+    Phase.MATCHING: _("Finding matching brush strokes"),
+    Phase.PASS_TWO: _("Second pass: fine painting"),
+    Phase.FINISHING: _("Finishing the edges"),
 }
+# Presets come from the protocol; one that has no words here still has its name.
+_PRESETS = {
+    "instant": (_("Instant"), _("A first look within moments")),
+    "draft": (_("Draft"), _("A quick look at what it will be")),
+    "standard": (_("Standard"), _("Good for most pictures")),
+    "high": (_("High"), _("More work for large pictures and prints")),
+    "published": (_("As published"), _("Exactly what the paper computes: slow without a graphics card")),
+}
+_GENRES = {
+    "auto": _("Automatic"),
+    "number": _("A number"),
+    "renaissance": _("Renaissance"),
+    "high renaissance": _("High Renaissance"),
+    "mannerism": _("Mannerism"),
+    "baroque": _("Baroque"),
+    "rococo": _("Rococo"),
+    "classicism": _("Classicism"),
+    "neoclassicism": _("Neoclassicism"),
+    "romanticism": _("Romanticism"),
+    "realism": _("Realism"),
+    "symbolism": _("Symbolism"),
+    "art nouveau": _("Art Nouveau"),
+    "impressionism": _("Impressionism"),
+    "post-impressionism": _("Post-Impressionism"),
+    "pointillism": _("Pointillism"),
+    "expressionism": _("Expressionism"),
+    "fauvism": _("Fauvism"),
+    "cubism": _("Cubism"),
+    "abstract expressionism": _("Abstract Expressionism"),
+}
+
+
+def preset_texts(name: str) -> tuple[str, str]:
+    """(label, help) of a preset."""
+    return _PRESETS.get(name, (name.capitalize(), ""))
+
+
+def genre_text(name: str) -> str:
+    """What a genre, or the way to choose one, is called."""
+    return _GENRES.get(name, name.capitalize())
 
 
 def time_left(seconds: float | None) -> str:
@@ -19,25 +61,42 @@ def time_left(seconds: float | None) -> str:
     if seconds is None or seconds < 0:
         return ""
     if seconds < 5:
-        return "a few seconds left"
+        return _("a few seconds left")
+    return _("about {time} left").format(time=duration(seconds))
+
+
+def duration(seconds: float) -> str:
+    """ "10 s", "3 min", "2 h 05 min": no more precise than anybody needs."""
     if seconds < 55:
-        return f"about {5 * round(seconds / 5)} s left"
+        return _("{count} s").format(count=max(5, 5 * round(seconds / 5)))
     minutes = max(1, round(seconds / 60))
     if minutes < 60:
-        return f"about {minutes} min left"
+        return _("{count} min").format(count=minutes)
     hours, minutes = divmod(minutes, 60)
-    return f"about {hours} h {minutes:02d} min left"
+    return _("{hours} h {minutes:02d} min").format(hours=hours, minutes=minutes)
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """What a job will probably take."""
+    memory = _("about {gigabytes:.1f} GB of memory").format(gigabytes=max(0.1, estimate.megabytes / 1000))
+    if estimate.seconds is None:
+        return _("The first run will show how long this takes here; {memory}.").format(memory=memory)
+    text = _("Takes about {time} and {memory}.") if estimate.is_learnt else _("Takes roughly {time} and {memory}.")
+    return text.format(time=duration(estimate.seconds), memory=memory)
 
 
 def progress_text(phase: Phase, iteration: int, iterations: int) -> str:
     """ "First pass: rough painting, 12 of 50"; without the count where the phase does not iterate."""
     text = PHASE_TEXTS[phase]
-    return f"{text}, {iteration} of {iterations}" if iterations else text
+    if not iterations:
+        return text
+    return _("{phase}, {iteration} of {iterations}").format(phase=text, iteration=iteration, iterations=iterations)
 
 
 def queue_text(position: int) -> str:
     """What to show while other jobs run first."""
     if position == 0:
-        return "Next in the queue"
-    others = "1 other job comes" if position == 1 else f"{position} other jobs come"
-    return f"Waiting: {others} first"
+        return _("Next in the queue")
+    if position == 1:
+        return _("Waiting: 1 other job comes first")
+    return _("Waiting: {count} other jobs come first").format(count=position)

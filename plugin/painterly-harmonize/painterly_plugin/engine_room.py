@@ -1,0 +1,240 @@
+"""The engine seen from outside a job: its state, stopping it, its networks, and a report for whoever shall help.
+
+Nothing in here touches GIMP; everything may take seconds and belongs into an ``Errand``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from painterly_plugin.config import Config
+from painterly_protocol import paths
+from painterly_protocol.client import connect
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.launcher import clean_environment
+from painterly_protocol.messages import EngineState, Status
+
+T = TypeVar("T")
+END_S = 15.0  # how long an engine may take to end
+QUESTION_S = 60.0  # how long the engine's command line may take for an answer: it loads torch
+LOG_LINES = 40
+_PERCENT = re.compile(r"(\d{1,3})%")
+_NETWORK = re.compile(r"^(\S+)\s+(not here|\d.*)$")
+
+
+class Errand(Generic[T]):
+    """Runs ``work`` in a thread of its own; ``outcome`` is None until it is done."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.outcome: T | Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="painterly-errand", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.outcome = self._work()
+        except Exception as error:
+            self.outcome = error
+
+
+@dataclass(frozen=True)
+class Network:
+    """A feature network the engine knows of; ``state`` is its size, or says that it is not here."""
+
+    name: str
+    state: str
+    is_here: bool
+
+
+def status(config: Config) -> Status | None:
+    """What the running engine says of itself; None where none runs.
+
+    Raises:
+        PainterlyError: it runs but does not answer, or speaks another version.
+    """
+    try:
+        with connect(config.runtime_dir, client="gimp-plug-in") as client:
+            return client.status()
+    except PainterlyError as error:
+        if error.code is ErrorCode.ENGINE_ABSENT:
+            return None
+        raise
+
+
+def stop(config: Config) -> None:
+    """End the running engine, and wait until it is gone.
+
+    Raises:
+        PainterlyError: it does not end, or speaks another version.
+    """
+    try:
+        with connect(config.runtime_dir, client="gimp-plug-in") as client:
+            client.shutdown()
+            time.sleep(0.2)  # the word must leave before the line is cut
+    except PainterlyError as error:
+        if error.code is ErrorCode.ENGINE_ABSENT:
+            return
+        raise
+    published = (config.runtime_dir or paths.runtime_dir()) / "engine.json"
+    deadline = time.monotonic() + END_S
+    while published.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def describe_status(found: Status | None) -> Mapping[str, str]:
+    """The state for people, line by line: what → how."""
+    if found is None:
+        return {"state": "absent"}
+    lines = {"state": found.state.value, "queued": str(found.queued)}
+    return lines | {str(name): str(value) for name, value in found.details.items() if value is not None}
+
+
+def is_working(found: Status | None) -> bool:
+    """Whether stopping the engine would end somebody's job."""
+    return found is not None and found.state is EngineState.BUSY
+
+
+# ---------------------------------------------------------------- the engine's command line
+
+
+def command_line(config: Config, *arguments: str) -> list[str]:
+    """The engine's ``painterly`` command, run by the Python it is installed in."""
+    return [config.engine_command[0], "-m", "painterly_engine.cli", *arguments]
+
+
+def networks(config: Config) -> list[Network]:
+    """What ``painterly weights list`` shows.
+
+    Raises:
+        PainterlyError: ENGINE_START_FAILED where the engine is not installed.
+    """
+    found = (_NETWORK.match(line) for line in ask(config, "weights", "list").splitlines())
+    return [Network(m[1], m[2], not m[2].startswith("not here")) for m in found if m]
+
+
+def ask(config: Config, *arguments: str) -> str:
+    """What a short command of the engine prints.
+
+    Raises:
+        PainterlyError: ENGINE_START_FAILED.
+    """
+    try:
+        done = subprocess.run(
+            command_line(config, *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            timeout=QUESTION_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PainterlyError(
+            ErrorCode.ENGINE_START_FAILED,
+            f"The engine's program could not be run: {error}.",
+            "Run “python3 install.py” in the Painterly Harmonize folder again, then restart GIMP.",
+        ) from error
+    return done.stdout.decode(errors="replace")
+
+
+class Download:
+    """``painterly weights fetch`` for one network; ``cancel`` keeps what has arrived for the next time."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        self.fraction = 0.0
+        self.outcome: str | None = None
+        self._last: list[str] = []
+        try:
+            self._process = subprocess.Popen(
+                command_line(config, "weights", "fetch", name),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+            )
+        except OSError as error:
+            self.outcome = str(error)
+            return
+        threading.Thread(target=self._follow, name="painterly-download", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Stop downloading."""
+        self._process.terminate()
+
+    def _follow(self) -> None:
+        assert self._process.stdout is not None
+        text = ""
+        while chunk := self._process.stdout.read1(4096):  # type: ignore[attr-defined]
+            text = (text + chunk.decode(errors="replace"))[-4000:]
+            if found := _PERCENT.findall(text):
+                self.fraction = min(1.0, int(found[-1]) / 100)
+        code = self._process.wait()
+        lines = [line.strip() for line in re.split(r"[\r\n]", text) if line.strip()]
+        self.outcome = "" if code == 0 else (lines[-1] if lines else f"exit status {code}")
+
+
+# ---------------------------------------------------------------- the report
+
+
+def report(config: Config, gimp_version: str, *, thorough: bool = True) -> str:
+    """Everything a bug report needs, without names of folders that tell who you are."""
+    parts = [
+        f"Painterly Harmonize {config.version or 'unknown'}, GIMP {gimp_version}",
+        f"plug-in's Python {platform.python_version()} at {sys.executable}, {platform.platform()}",
+        f"engine command: {' '.join(config.engine_command)}",
+        "engine: " + ", ".join(f"{name} {value}" for name, value in _state_or_error(config).items()),
+    ]
+    if thorough:
+        parts += ["", "painterly doctor:", _answer_or_error(config)]
+    for file in sorted(paths.log_dir().glob("*.log")):
+        parts += ["", f"{file.name}, last lines:", *last_lines(file)]
+    return redacted("\n".join(parts))
+
+
+def last_lines(file: Path, count: int = LOG_LINES) -> list[str]:
+    """The end of a log; [] where there is none."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def redacted(text: str) -> str:
+    """``text`` without the user's home folder and name."""
+    for home in {str(Path.home()), str(paths.home())} - {"/"}:
+        text = text.replace(home, "~")
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return text
+    return re.sub(rf"\b{re.escape(name)}\b", "<user>", text) if len(name) > 2 and name != "root" else text
+
+
+def _state_or_error(config: Config) -> Mapping[str, str]:
+    try:
+        return describe_status(status(config))
+    except PainterlyError as error:
+        return {"error": str(error)}
+
+
+def _answer_or_error(config: Config) -> str:
+    try:
+        return ask(config, "doctor")
+    except PainterlyError as error:
+        return str(error)
+
+
+def _environment() -> dict[str, str]:
+
+    return clean_environment(os.environ)

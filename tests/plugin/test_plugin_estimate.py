@@ -1,0 +1,81 @@
+"""What a job will take, going by what others took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from painterly_plugin.estimate import REMEMBERED, Run, estimate, load_runs, run_of, save_run
+from painterly_plugin.wording import estimate_text
+from painterly_protocol.request import Parameters
+
+PIXELS = 1_000_000
+
+
+def plain(seconds: float, preset: str = "draft") -> Run:
+    return Run(preset, "auto", 256, 50, True, seconds)
+
+
+def test_nothing_is_known_before_the_first_run() -> None:
+    found = estimate(Parameters(preset="draft"), PIXELS, [plain(5.0, "published")])
+    assert found.seconds is None
+    assert found.megabytes > 0
+    assert "first run" in estimate_text(found)
+
+
+def test_the_middle_of_the_latest_runs() -> None:
+    runs = [plain(seconds) for seconds in (900.0, 10.0, 12.0, 11.0, 40.0, 9.0)]
+    found = estimate(Parameters(preset="draft"), PIXELS, runs)
+    assert (found.seconds, found.is_learnt) == (11.0, True)
+    assert estimate_text(found).startswith("Takes about 10 s")
+
+
+def test_own_size_and_iterations_are_scaled() -> None:
+    found = estimate(Parameters(preset="draft", size=512, iterations=100), PIXELS, [plain(10.0)])
+    assert (found.seconds, found.is_learnt) == (80.0, False)
+    assert "roughly" in estimate_text(found)
+
+
+def test_a_run_with_an_own_size_tells_nothing_of_the_preset() -> None:
+    odd = Run("draft", "auto", 64, 5, False, 1.0)
+    assert estimate(Parameters(preset="draft"), PIXELS, [odd]).seconds is None
+    assert estimate(Parameters(preset="draft", size=128, iterations=5), PIXELS, [odd]).seconds == 4.0
+
+
+def test_more_pixels_take_more_memory() -> None:
+    small, large = (estimate(Parameters(), pixels, []).megabytes for pixels in (PIXELS, 10 * PIXELS))
+    assert small < large
+    assert estimate(Parameters(size=1024), PIXELS, []).megabytes > small
+
+
+def test_a_result_becomes_a_run() -> None:
+    metadata = {"working_size": [256, 171], "iterations": 50, "seconds": {"pass-one": 3.5, "finishing": 1.0}}
+    assert run_of(Parameters(preset="draft"), metadata) == Run("draft", "auto", 256, 50, True, 4.5)
+    own = run_of(Parameters(preset="draft", size=256), metadata)
+    assert own is not None
+    assert not own.is_plain
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"working_size": 3, "iterations": 1, "seconds": {}}, {"working_size": [1, 2], "iterations": "x"}]
+)
+def test_a_result_that_says_too_little_is_no_run(metadata: dict[str, object]) -> None:
+    assert run_of(Parameters(), metadata) is None
+
+
+def test_runs_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "runs.json"
+    assert load_runs(file) == []
+    for number in range(REMEMBERED + 3):
+        save_run(file, plain(float(number)))
+    assert [run.seconds for run in load_runs(file)] == [float(number) for number in range(3, REMEMBERED + 3)]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"runs": 3}', '{"runs": [{"preset": 1}]}'])
+def test_damage_is_forgotten(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "runs.json"
+    file.write_text(text)
+    assert load_runs(file) == []
+    save_run(file, plain(1.0))
+    assert len(load_runs(file)) == 1
