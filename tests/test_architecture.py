@@ -22,6 +22,7 @@ FORBIDDEN = {
     f"{ENGINE}/losses": {"zmq", "msgpack", "PIL"},
     f"{ENGINE}/finishing": {"zmq", "msgpack", "PIL"},
     f"{ENGINE}/network": {"zmq", "msgpack"},
+    f"{ENGINE}/report": {"zmq", "msgpack"},
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.cli.display import display
 from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_engine.cli.placement import Pasted, paste
+from painterly_engine.report.record import check_free
+from painterly_engine.report.recorder import Recorder
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Result
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
@@ -37,6 +41,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
+    parser.add_argument(
+        "--record", type=Path, metavar="FOLDER", help="keep everything for 'painterly report' (implies --inline)"
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +74,8 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    if arguments.record is not None:
+        check_free(arguments.record)
     painting = read_rgb(arguments.painting)
     for note in painting.notes:
         print(f"{arguments.painting}: {note}", file=sys.stderr)
@@ -79,16 +88,31 @@ def run(arguments: argparse.Namespace) -> int:
         loose_mask=loose,
         parameters=parameters(arguments),
     )
-    result = run_shown(request, inline=arguments.inline)
-    write(arguments.output, Picture(apply(result, painting.pixels), painting.profile))
+    recorder = None if arguments.record is None else Recorder()
+    result = run_shown(request, inline=arguments.inline, recorder=recorder)
+    harmonized = Picture(apply(result, painting.pixels), painting.profile)
+    write(arguments.output, harmonized)
     print(summary(result, arguments.output))
+    if recorder is not None:
+        _keep(arguments.record, request, harmonized, result, recorder)
     return 0
 
 
+def _keep(folder: Path, request: HarmonizeRequest, harmonized: Picture, result: Result, recorder: Recorder) -> None:
+    from painterly_engine.report.keeping import keep
+
+    keep(folder, request, harmonized.pixels, result.metadata, recorder, harmonized.profile)
+    print(f"{folder}: the run's record. To see it: painterly report {shlex.quote(str(folder))}")
+
+
 def run_shown(
-    request: HarmonizeRequest, *, inline: bool, listener: Callable[[EngineMessage], None] | None = None
+    request: HarmonizeRequest,
+    *,
+    inline: bool,
+    listener: Callable[[EngineMessage], None] | None = None,
+    recorder: Recorder | None = None,
 ) -> Result:
-    """Run the job with its progress on standard error; Ctrl+C cancels it.
+    """Run the job with its progress on standard error; Ctrl+C cancels it. With a recorder it runs in this process.
 
     Raises:
         PainterlyError: whatever the job ended in instead of a result.
@@ -100,7 +124,7 @@ def run_shown(
             if listener is not None:
                 listener(event)
 
-        return _runner(inline)(request, on_event)
+        return _runner(inline, recorder)(request, on_event)
 
 
 def apply(result: Result, painting: Bytes) -> Bytes:
@@ -127,11 +151,11 @@ def summary(result: Result, output: Path) -> str:
     return "\n".join(lines)
 
 
-def _runner(inline: bool) -> Runner:
-    if inline:
+def _runner(inline: bool, recorder: Recorder | None) -> Runner:
+    if inline or recorder is not None:
         from painterly_engine.cli.inline import run_inline
 
-        return run_inline
+        return partial(run_inline, recorder=recorder)
     from painterly_engine.cli.engine import run_in_engine
 
     return run_in_engine

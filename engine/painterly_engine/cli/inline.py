@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from painterly_engine.progress import Observer
+from painterly_engine.report.recorder import Recorder
 from painterly_engine.service.observer import JobObserver
 from painterly_engine.service.runner import harmonizing_runner
 from painterly_protocol.messages import EngineMessage, Message, Preview, Progress, Result, Submit
@@ -26,12 +28,16 @@ class _Direct:
         return None
 
 
-def run_inline(request: HarmonizeRequest, on_event: Callable[[EngineMessage], None]) -> Result:
-    """Run the job here.
+def run_inline(
+    request: HarmonizeRequest, on_event: Callable[[EngineMessage], None], recorder: Recorder | None = None
+) -> Result:
+    """Run the job here; ``recorder`` hears everything the algorithm says.
 
     Raises:
         PainterlyError: as ``job.run_request``.
     """
-    submit = Submit(JOB_ID, request)
-    outcome = harmonizing_runner()(request, JobObserver(_Direct(on_event), submit))
+    observer: Observer = JobObserver(_Direct(on_event), Submit(JOB_ID, request))
+    if recorder is not None:
+        recorder.inner, observer = observer, recorder
+    outcome = harmonizing_runner()(request, observer)
     return Result(JOB_ID, outcome.x, outcome.y, outcome.picture, outcome.metadata)

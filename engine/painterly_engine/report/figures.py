@@ -1,0 +1,150 @@
+"""Our own figures of a result: measured on the pictures, and in whatever network the run used.
+
+They compare runs with each other; they are nobody else's and say nothing beside figures of another network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from painterly_engine.cli.pictures import Bytes
+from painterly_engine.losses.gram import gram_matrix
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.report.record import Figure, Stage
+from painterly_engine.resample import fit_longest, scale_bilinear
+from painterly_engine.tensors import to_tensor
+
+LONGEST = 512  # px at most for features, so that runs of different working sizes can be compared
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+CONTENT_LAYER = "relu4_1"
+LOOSE_MASK = "loose mask"
+EDGE, FAR = 2, 12  # px from the mask's outline: belongs to the edge, is elsewhere
+Inside = NDArray[np.bool_]
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@torch.no_grad()
+def measure(
+    painting: Bytes, composite: Bytes, result: Bytes, mask: Bytes, stages: list[Stage], network: FeatureNetwork
+) -> list[Figure]:
+    """All figures that can be taken.
+
+    Args:
+        painting, composite, result: (H, W, 3); mask: (H, W) at the same size.
+        stages: the loose mask is looked for among them.
+        network: on any device.
+    """
+    inside = mask > 127
+    figures = [
+        Figure(
+            "seam",
+            "Contrast along the object’s outline, compared with the painting elsewhere: 1 is seamless, more shows an "
+            "edge, less a blur.",
+            seam(composite, inside),
+            seam(result, inside),
+        )
+    ]
+    loose = next((stage.data for stage in stages if stage.name == LOOSE_MASK and stage.kind == "mask"), None)
+    if loose is not None:
+        figures.append(
+            Figure(
+                "changed outside",
+                "The largest change, of 255, where nothing may change (outside the loose mask): must be 0.",
+                None,
+                outside(painting, result, loose),
+            )
+        )
+    return figures + _in_network(painting, composite, result, inside, network)
+
+
+def seam(picture: Bytes, inside: Inside) -> float | None:
+    """Mean luminance gradient within ``EDGE`` px of the mask's outline over the mean farther than ``FAR`` px outside.
+
+    Args:
+        picture: (H, W, 3); inside: (H, W) bool.
+    """
+    luma = picture.astype(np.float32) @ LUMA
+    steps = np.hypot(luma[:-1, 1:] - luma[:-1, :-1], luma[1:, :-1] - luma[:-1, :-1])
+    here = torch.from_numpy(inside[:-1, :-1].astype(np.float32))
+    edge = (_grown(here, EDGE) * _grown(1 - here, EDGE)).numpy() > 0
+    elsewhere = _grown(here, FAR).numpy() == 0
+    if not edge.any() or not elsewhere.any() or steps[elsewhere].mean() == 0:
+        return None
+    return float(steps[edge].mean() / steps[elsewhere].mean())
+
+
+def outside(painting: Bytes, result: Bytes, loose: Bytes) -> float | None:
+    """The largest difference where the loose mask (h, w), of any size, and its neighbouring pixels are 0."""
+    near = _grown(torch.from_numpy((loose > 0).astype(np.float32)), 1)
+    allowed = F.interpolate(near[None, None], painting.shape[:2], mode="nearest-exact")[0, 0].numpy() > 0
+    if allowed.all():
+        return None
+    return float(np.abs(result[~allowed].astype(int) - painting[~allowed]).max())
+
+
+def _in_network(
+    painting: Bytes, composite: Bytes, result: Bytes, inside: Inside, network: FeatureNetwork
+) -> list[Figure]:
+    size = fit_longest(inside.shape[0], inside.shape[1], min(LONGEST, max(inside.shape)))
+    if min(size) < network.smallest_side():
+        return []
+    device = network.get_buffer("mean").device
+    mask = scale_bilinear(torch.from_numpy(inside.astype(np.float32)).to(device), size)
+    styled, content = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
+
+    def features(picture: Bytes) -> dict[str, Tensor]:
+        small = scale_bilinear(to_tensor(picture, "picture", device), size)
+        found: dict[str, Tensor] = network(small * network.layout.pixel_scale, {*styled, content})
+        return found
+
+    original, pasted, harmonized = features(painting), features(composite), features(result)
+    span = f"{styled[0]} to {styled[-1]}" if len(styled) > 1 else "".join(styled)
+    return [
+        Figure(
+            f"style distance in {network.name}",
+            f"How far the object’s brushwork and colours are from the painting around ({span}): smaller is closer.",
+            style_distance(pasted, original, mask, styled),
+            style_distance(harmonized, original, mask, styled),
+        ),
+        Figure(
+            f"object changed in {network.name}",
+            f"How much of the object as it was pasted has been given up ({content}): 0 is nothing.",
+            0.0,
+            content_distance(harmonized[content], pasted[content], mask),
+        ),
+    ]
+
+
+def style_distance(
+    features: dict[str, Tensor], painting: dict[str, Tensor], mask: Tensor, layers: tuple[str, ...]
+) -> float | None:
+    """Mean over the layers of ‖G − G'‖ / ‖G'‖: Gram matrices of the picture inside the mask, the painting outside."""
+    distances = []
+    for layer in layers:
+        inside, outside = _at(mask, features[layer]), _at(1 - mask, features[layer])
+        if inside.sum() == 0 or outside.sum() == 0:
+            return None
+        target = gram_matrix(painting[layer], outside)
+        distances.append(float((gram_matrix(features[layer], inside) - target).norm() / target.norm().clamp(min=1e-12)))
+    return sum(distances) / len(distances) if distances else None
+
+
+def content_distance(features: Tensor, composite: Tensor, mask: Tensor) -> float | None:
+    """‖F − F'‖ / ‖F'‖ inside the mask."""
+    inside = _at(mask, features)
+    whole = (composite * inside).norm()
+    return float(((features - composite) * inside).norm() / whole) if whole > 0 else None
+
+
+def _at(mask: Tensor, features: Tensor) -> Tensor:
+    """Positions that lie wholly inside the mask; of a thin object the most covered ones."""
+    covered = F.interpolate(mask[None, None], features.shape[1:], mode="area")[0, 0]
+    return (covered > min(0.9, 0.99 * float(covered.max()))).to(features)
+
+
+def _grown(mask: Tensor, pixels: int) -> Tensor:
+    return F.max_pool2d(mask[None], 2 * pixels + 1, stride=1, padding=pixels)[0]

@@ -1,0 +1,296 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from painterly_engine.cli.pictures import Bytes
+from painterly_engine.report import chart, markup
+from painterly_engine.report.close_up import INSIDE, Box, close_up, crop, middle
+from painterly_engine.report.images import (
+    Inlined,
+    field_colours,
+    field_picture,
+    inline_drawing,
+    inline_photograph,
+)
+from painterly_engine.report.record import Record, Stage
+
+LONGEST, THUMBNAIL = 1400, 520  # px
+GREY, SHOWN_OUTSIDE = 118, 0.25
+OF_THE_PAINTING = "imitated"  # a mask with this in its name lies on the painting, the others on the composite
+PHASES = {"pass-one": "First pass", "matching": "Matching", "pass-two": "Second pass", "finishing": "Finishing"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture the slider can show. ``identity`` is its element's in the page."""
+
+    identity: str
+    label: str
+    image: Inlined
+
+
+def run_page(record: Record) -> str:
+    """Everything about a run in one document."""
+    pictures = _pictures(record)
+    close = close_up(record.mask)
+    frames = [_frame("whole", _sources("whole", pictures, record), middle(record.mask), record)]
+    if close is not None:
+        cropped = [(label, crop(pixels, close, record.mask.shape)) for label, pixels in pictures]
+        across = middle(record.mask[close[0] : close[1], close[2] : close[3]])
+        frames.append(_frame("close", _sources("close", cropped, record), across, record))
+    body = [
+        _header(record),
+        markup.section("Before and after", _views(len(frames)), *frames),
+        _figures(record),
+        _stages(record, close),
+        _masks(record),
+        _fields(record),
+        _losses(record),
+        _parameters(record),
+    ]
+    return markup.page(record.name, f"<main>{''.join(body)}</main>")
+
+
+def facts(record: Record) -> str:
+    """One line on what was done, as text."""
+    about = record.about
+    height, width = record.painting.shape[:2]
+    known = [
+        record.parameters.get("preset"),
+        f"painting {width} × {height} px",
+        " × ".join(map(str, about.get("working_size", []))) and f"worked at {_times(about['working_size'])} px",
+        f"network {network_name(record)}",
+        f"{seconds(record):.0f} s" if seconds(record) >= 10 else f"{seconds(record):.1f} s",
+        record.created[:10],
+    ]
+    return " · ".join(str(fact) for fact in known if fact)
+
+
+def network_name(record: Record) -> str:
+    network = record.about.get("network")
+    return str(network.get("name", "?")) if isinstance(network, Mapping) else str(network)
+
+
+def seconds(record: Record) -> float:
+    """Of the whole job."""
+    spent = record.about.get("seconds", {})
+    return float(sum(spent.values())) if isinstance(spent, Mapping) else 0.0
+
+
+def _times(size: Iterable[int]) -> str:
+    return " × ".join(map(str, size))
+
+
+def _header(record: Record) -> str:
+    remarks = [
+        f'<p class="{kind[:-1]}">{escape(str(remark))}</p>'
+        for kind in ("warnings", "notes")
+        for remark in record.about.get(kind, [])
+    ]
+    return f"<header><h1>{escape(record.name)}</h1><p>{escape(facts(record))}</p>{''.join(remarks)}</header>"
+
+
+def _pictures(record: Record) -> list[tuple[str, Bytes]]:
+    """What the slider can show, by name, in the order of making; the composite first, the result last."""
+    on_the_way = [(stage.name, stage.data) for stage in record.stages if stage.kind == "picture"]
+    return [
+        ("pasted", record.composite),
+        ("painting alone", record.painting),
+        *on_the_way,
+        ("harmonized", record.result),
+    ]
+
+
+def _sources(view: str, pictures: list[tuple[str, Bytes]], record: Record) -> list[Source]:
+    return [
+        Source(f"{view}-{number}", label, inline_photograph(pixels, LONGEST, record.profile))
+        for number, (label, pixels) in enumerate(pictures)
+    ]
+
+
+def _views(count: int) -> str:
+    if count < 2:
+        return ""
+    return (
+        '<div class="views" role="group" aria-label="How much is shown">'
+        '<button type="button" data-view="whole" aria-pressed="true">Whole painting</button>'
+        '<button type="button" data-view="close" aria-pressed="false">Close-up of the object</button></div>'
+    )
+
+
+def _frame(view: str, sources: list[Source], across: float, record: Record) -> str:
+    """Two pictures over each other; the rest is kept hidden until it is picked."""
+    left, right = sources[0], sources[-1]
+    width, height = right.image.width, right.image.height
+
+    def side(name: str, shown: Source) -> str:
+        image = markup.picture(shown.image, f"{record.name}: {shown.label}", identity=shown.identity)
+        return f'<figure class="side {name}">{image}<figcaption>{escape(shown.label)}</figcaption></figure>'
+
+    def pick(name: str, chosen: Source) -> str:
+        options = "".join(markup.option(s.identity, s.label, chosen=s is chosen) for s in sources)
+        return f'<label>{name.capitalize()} <select data-side="{name}">{options}</select></label>'
+
+    kept = "".join(markup.picture(source.image, "", identity=source.identity) for source in sources[1:-1])
+    return (
+        f'<div class="compare" data-frame="{view}" style="--ratio:{width / height:.4f};--natural:{width}px">'
+        f'<div class="sides">{side("right", right)}{side("left", left)}'
+        '<div class="handle" aria-hidden="true"></div>'
+        f'<input type="range" min="0" max="100" step="0.5" value="{across:.1f}" '
+        'aria-label="Where the left picture ends and the right one begins"></div>'
+        f'<p class="pick">{pick("left", left)}{pick("right", right)}</p>'
+        f"<div hidden>{kept}</div></div>"
+    )
+
+
+def _figures(record: Record) -> str:
+    rows = [
+        (
+            f"{escape(figure.name)}<small>{escape(figure.meaning)}</small>",
+            markup.number(figure.composite),
+            f"<b>{markup.number(figure.result)}</b>",
+        )
+        for figure in record.figures
+    ]
+    if not rows:
+        return ""
+    return markup.section(
+        "Figures",
+        markup.table(("figure", "pasted", "harmonized"), rows, style="figures"),
+        lead="Our own measures, made to compare runs with each other. Trust your eyes first.",
+    )
+
+
+def _stages(record: Record, close: Box | None) -> str:
+    tiles = []
+    for name, pixels in _pictures(record):
+        if pixels is record.painting:
+            continue
+        near = pixels if close is None else crop(pixels, close, record.mask.shape)
+        tiles.append(_tile(inline_photograph(near, THUMBNAIL, record.profile), name))
+    return markup.section("From pasted to painted", _gallery(tiles))
+
+
+def _masks(record: Record) -> str:
+    tiles = []
+    for stage in record.stages:
+        if stage.kind == "mask":
+            below = record.painting if OF_THE_PAINTING in stage.name else record.composite
+            tiles.append(_tile(inline_photograph(_lit(below, stage.data), THUMBNAIL), stage.name))
+    return markup.section(
+        "Masks",
+        _gallery(tiles),
+        lead="Grey is outside. The tight mask is the object, the loose mask is where pixels may change, and the "
+        "imitated places are the parts of the painting that the object learns from.",
+    )
+
+
+def _fields(record: Record) -> str:
+    fields = [stage for stage in record.stages if stage.kind == "field"]
+    if not fields:
+        return ""
+    height, width = fields[-1].data.shape[1:]
+    y, x = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
+    key = inline_drawing(field_colours(np.stack([y, x])), THUMBNAIL)
+    painting = inline_photograph(record.painting, THUMBNAIL, record.profile)
+    tiles = [_pair(key, painting, "the key: each place of the painting has a colour")]
+    for stage in fields:
+        fetched = inline_drawing(field_picture(stage.data, record.painting), THUMBNAIL)
+        tiles.append(_pair(inline_drawing(_where(stage, record), THUMBNAIL), fetched, stage.name))
+    return markup.section(
+        "Which places of the painting were imitated",
+        f'<div class="gallery pairs">{"".join(tiles)}</div>',
+        lead="Left, each spot of the object has the colour that its model has in the key; greyed around it, the "
+        "painting mostly imitates itself. Right, the painting’s own colours at the places that were found.",
+    )
+
+
+def _where(stage: Stage, record: Record) -> Bytes:
+    """The field's colours, pale outside the object."""
+    height, width = stage.data.shape[1:]
+    inside = Image.fromarray(record.mask).resize((width, height), Image.Resampling.BOX)
+    hard = np.where(np.asarray(inside) > INSIDE, 255, 0).astype(np.uint8)
+    return _lit(field_colours(stage.data), hard)
+
+
+def _lit(picture: Bytes, mask: Bytes) -> Bytes:
+    """The picture inside the mask, greyed outside; at the larger of both sizes, not above ``THUMBNAIL`` for long."""
+    small = Image.fromarray(picture)
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    coarse = max(mask.shape) < max(small.size)
+    scaled = Image.fromarray(mask).resize(small.size, Image.Resampling.NEAREST if coarse else Image.Resampling.BOX)
+    share = SHOWN_OUTSIDE + (1 - SHOWN_OUTSIDE) * np.asarray(scaled, np.float32)[..., None] / 255
+    return np.rint(share * np.asarray(small, np.float32) + (1 - share) * GREY).astype(np.uint8)
+
+
+def _tile(image: Inlined, caption: str) -> str:
+    return markup.figure(markup.picture(image, caption), caption)
+
+
+def _pair(left: Inlined, right: Inlined, caption: str) -> str:
+    images = markup.picture(left, caption) + markup.picture(right, f"{caption}: what is there in the painting")
+    return markup.figure(f'<div class="pair">{images}</div>', caption)
+
+
+def _gallery(tiles: list[str]) -> str:
+    return f'<div class="gallery">{"".join(tiles)}</div>' if tiles else ""
+
+
+def _losses(record: Record) -> str:
+    drawn = []
+    for one in chart.charts(record.losses):
+        name = PHASES.get(one.phase, one.phase)
+        if one.curves:
+            caption = name + (f" (0 throughout: {', '.join(one.silent)})" if one.silent else "")
+            curves = chart.svg(one, f"Losses of the {name.lower()} by iteration")
+            drawn.append(f"<figure><h3>{escape(caption)}</h3>{curves}</figure>")
+    rows = [
+        (
+            PHASES.get(point.phase, point.phase),
+            str(point.iteration),
+            ", ".join(f"{escape(name)} {value:.4g}" for name, value in point.values.items()),
+        )
+        for point in record.losses
+    ]
+    if not rows:
+        return ""
+    numbers = markup.table(("phase", "iteration", "losses"), rows)
+    return markup.section(
+        "Loss curves",
+        f'<div class="charts">{"".join(drawn)}</div>',
+        f"<details><summary>The numbers</summary>{numbers}</details>",
+        lead="What the passes bring down, on a logarithmic scale.",
+    )
+
+
+def _parameters(record: Record) -> str:
+    asked = [(escape(_words(name)), markup.plain(value)) for name, value in record.parameters.items()]
+    done = [
+        (escape(name), markup.plain(value)) for name, value in flat(record.about) if name not in ("notes", "warnings")
+    ]
+    tables = [
+        f"<div><h3>{heading}</h3>{markup.table((), rows)}</div>"
+        for heading, rows in (("As asked for", asked), ("As done", done))
+    ]
+    return markup.section("All parameters", f'<div class="columns">{"".join(tables)}</div>')
+
+
+def flat(about: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested mappings as "outer: inner" pairs, in words."""
+    found: list[tuple[str, Any]] = []
+    for key, value in about.items():
+        name = f"{prefix}{_words(key)}"
+        found += flat(value, f"{name}: ") if isinstance(value, Mapping) else [(name, value)]
+    return found
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
