@@ -80,7 +80,7 @@ def test_it_shows_every_part(page: Page) -> None:
     headings = ["Before and after", "Figures", "From pasted to painted", "Masks",
                 "Which places of the painting were imitated", "Loss curves", "All parameters"]  # fmt: skip
     assert [line for line in text.splitlines() if line in headings] == headings
-    for words in ("loose mask", "matches at relu4_1", "1.06", "0 throughout: idle", "left to the preset", "tiny"):
+    for words in ("loose mask", "matches at relu4_1", "1.062", "0 throughout: idle", "left to the preset", "tiny"):
         assert words in text, words
     assert "Beware of <b>dogs</b>." in text
 
@@ -190,7 +190,7 @@ def test_dark_where_the_desktop_is_dark(browser: Browser, written: Written) -> N
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1600])
 def test_nothing_sticks_out_at_any_width(browser: Browser, written: Written, width: int) -> None:
-    runs = [row(replace(a_record(), name=name * 20), canvas(SEA)) for name in ("a", "b ")]
+    runs = [row(replace(a_record(), name=name * 20), ("other", canvas(SEA))) for name in ("a", "b ")]
     with Page(width, 800, browser=browser) as shown:
         for text in (run_page(a_record()), folder_page("runs", runs, {})):
             shown.open(written(text))
@@ -244,14 +244,14 @@ def test_a_record_with_little_in_it_is_a_page_too(browser: Browser, written: Wri
 
 
 def test_the_sheet_shows_pasted_reference_and_harmonized_in_a_row(browser: Browser, written: Written) -> None:
-    rows = [row(a_record("first"), canvas((250, 250, 250))[::2, ::2].copy()), row(a_record("second"))]
+    rows = [row(a_record("first"), ("theirs", canvas((250, 250, 250))[::2, ::2].copy())), row(a_record("second"))]
     with Page(browser=browser) as shown:
         shown.open(written(folder_page("runs", rows, {})))
         tiles = shown.run(
             "[...document.querySelectorAll('#run-first figure')].map(f =>"
             "[f.innerText.trim(), Math.round(f.getBoundingClientRect().top), f.getBoundingClientRect().left])"
         )
-        names = ["pasted", "reference", "harmonized"]
+        names = ["pasted", "theirs", "harmonized"]
         assert [name for name, _, _ in tiles] == [*names, *(f"{name}, close-up" for name in names)]
         assert len({top for _, top, _ in tiles[:3]}) == 1 and len({top for _, top, _ in tiles}) == 2
         lefts = [left for _, _, left in tiles[:3]]
@@ -270,9 +270,9 @@ def test_the_table_has_figures_their_mean_and_the_settings_that_differ(browser: 
         )
     assert tables[0] == [
         ["run", "seam", "depth", "seconds"],
-        ["first", "1.06", "–", "3.2"],
-        ["second", "1.06", "–", "3.2"],
-        ["mean", "1.06", "–", "3.2"],
+        ["first", "1.062", "–", "3.2"],
+        ["second", "1.062", "–", "3.2"],
+        ["mean", "1.062", "–", "3.2"],
     ]
     assert tables[1] == [["run", "seed"], ["first", "7"], ["second", "8"]]
     assert ["preset", "draft"] in tables[2] and not any(line[0] == "seed" for line in tables[2])

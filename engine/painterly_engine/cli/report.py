@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _folder(folder: Path, page: Path, references: Path | None) -> None:
     """The page of all runs, and each run's own beside its record."""
-    runs = sorted(path for path in folder.glob("*") if record.is_record(path))
+    runs = sorted((path for path in folder.glob("*") if record.is_record(path)), key=_by_number)
     if not runs:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE,
@@ -66,9 +67,15 @@ def _row(loaded: record.Record, references: Path | None) -> Row:
     return row(loaded, None if references is None else _reference(references, loaded.name))
 
 
-def _reference(folder: Path, name: str) -> Bytes | None:
+def _reference(folder: Path, name: str) -> tuple[str, Bytes] | None:
+    """Captioned with its folder's name, which says whose result it is."""
     found = (folder / f"{name}{suffix}" for suffix in PICTURES)
-    return next((read_rgb(path).pixels for path in found if path.is_file()), None)
+    return next(((folder.resolve().name, read_rgb(path).pixels) for path in found if path.is_file()), None)
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts "run 9" before "run 10"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _write(path: Path, text: str) -> None:

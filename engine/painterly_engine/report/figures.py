@@ -147,4 +147,6 @@ def _at(mask: Tensor, features: Tensor) -> Tensor:
 
 
 def _grown(mask: Tensor, pixels: int) -> Tensor:
-    return F.max_pool2d(mask[None], 2 * pixels + 1, stride=1, padding=pixels)[0]
+    """(H, W) dilated by a square, one axis after the other: large paintings have large squares to go through."""
+    rows = F.max_pool2d(mask[None], (2 * pixels + 1, 1), stride=1, padding=(pixels, 0))
+    return F.max_pool2d(rows, (1, 2 * pixels + 1), stride=1, padding=(0, pixels))[0]

@@ -39,11 +39,11 @@ class Row:
     tiles: Sequence[str]
 
 
-def row(record: Record, reference: Bytes | None = None) -> Row:
-    """Composite, somebody else's result if there is one (of any size), and the result; each also from near."""
-    shown = [("pasted", record.composite), ("harmonized", record.result)]
-    if reference is not None:
-        shown.insert(1, ("reference", reference))
+def row(record: Record, reference: tuple[str, Bytes] | None = None) -> Row:
+    """Composite, somebody else's result if there is one (a caption and a picture of any size), and the result; each
+    also from near.
+    """
+    shown = [("pasted", record.composite), *([reference] if reference else []), ("harmonized", record.result)]
     near = close_up(record.mask)
     pictures = list(shown)
     if near is not None:
@@ -108,14 +108,15 @@ def _sheet(rows: Sequence[Row], pages: Mapping[str, str]) -> str:
         heading = f'<a href="{escape(pages[one.name])}">{name}</a>' if one.name in pages else name
         parts.append(
             f'<div class="row" id="{escape(_anchor(one))}"><h3>{heading}</h3><p>{escape(one.facts)}</p>'
-            f'<div class="tiles" style="--tiles:{_columns(one)}">{"".join(one.tiles)}</div></div>'
+            f'<div class="tiles" style="{_columns(one)}">{"".join(one.tiles)}</div></div>'
         )
     return markup.section("Contact sheet", *parts)
 
 
-def _columns(one: Row) -> int:
-    """All in one line; with references the close-ups go below."""
-    return len(one.tiles) if len(one.tiles) <= 4 else len(one.tiles) // 2
+def _columns(one: Row) -> str:
+    """All in one line; with references the close-ups go below. On a phone two or three side by side."""
+    wide = len(one.tiles) if len(one.tiles) <= 4 else len(one.tiles) // 2
+    return f"--wide:{wide};--narrow:{3 if wide == 3 else 2}"
 
 
 def _settings_compared(rows: Sequence[Row]) -> str:

@@ -71,10 +71,10 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, style: str = ""
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; a dash where there is none."""
+    """As many decimals as a figure of this size needs, the same down a column; a dash where there is none."""
     if value is None:
         return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if value == 0 or abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def plain(value: object) -> str:
