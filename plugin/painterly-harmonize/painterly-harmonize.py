@@ -60,6 +60,9 @@ class PainterlyHarmonize(Gimp.PlugIn):
 
     def _engine_procedure(self, name: str) -> Gimp.Procedure:
         procedure = Gimp.Procedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run_engine, None)
+        interactive = Gimp.RunMode.INTERACTIVE
+        flags = GObject.ParamFlags.READWRITE
+        procedure.add_enum_argument("run-mode", "Run mode", "The run mode", Gimp.RunMode, interactive, flags)
         procedure.set_menu_label("Painterly Harmonize: En_gine and Networks…")
         procedure.add_menu_path("<Image>/Edit/")
         procedure.set_icon_name(GimpUi.ICON_GEGL)

@@ -33,10 +33,11 @@ options = {}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call of our procedure did."""
+    """What one call of our procedure did. ``job`` is the engine's job for it; "" means its last one."""
 
     answer: dict[str, Any]
     engine: FakeEngine
+    job: str = ""
 
     @property
     def layer(self) -> dict[str, Any]:
@@ -49,8 +50,8 @@ class Outcome:
         return note
 
     def sent(self, name: str) -> bytes:
-        """The samples of "painting", "composite" or "mask" as they reached the engine, in the last job."""
-        job = self.engine.messages("submit")[-1]["job_id"]
+        """The samples of "painting", "composite" or "mask" as they reached the engine."""
+        job = self.job or self.engine.messages("submit")[-1]["job_id"]
         return (self.engine.saved / f"{job}-{name}.raw").read_bytes()
 
     def shape(self, name: str) -> list[int]:

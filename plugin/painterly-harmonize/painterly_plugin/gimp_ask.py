@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gi
 
@@ -19,9 +19,10 @@ from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
 from painterly_plugin.gimp_form import LayerPickers, settings_box  # noqa: E402
 from painterly_plugin.gimp_help import help_button  # noqa: E402
 from painterly_plugin.gimp_preview import Preview as PreviewPicture  # noqa: E402
-from painterly_plugin.gimp_read import Sitting, Steps, Subject, traits  # noqa: E402
+from painterly_plugin.gimp_read import Sitting, Subject, traits  # noqa: E402
 from painterly_plugin.gimp_trouble import TroubleBar  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Preview, Progress, Queued, Result  # noqa: E402
 
@@ -68,15 +69,18 @@ class Stage(Enum):
     DONE = "done"
 
 
-class Reading:
-    """Reads a sitting step by step whenever nothing else is to be done; ``stop`` ends it."""
+class Gradually:
+    """Takes ``steps`` whenever nothing else is to be done, and hands over what they return or raise."""
 
-    def __init__(self, steps: Steps, on_end: Callable[[Subject | Exception], None]) -> None:
-        self._steps: Steps | None = steps
+    def __init__(self, steps: Steps[Any], on_end: Callable[[Any], None]) -> None:
+        self._steps: Steps[Any] | None = steps
         self._on_end = on_end
         GLib.idle_add(self._step, priority=WHEN_IDLE)
 
     def stop(self) -> None:
+        """Take no further step."""
+        if self._steps is not None:
+            self._steps.close()
         self._steps = None
 
     def _step(self) -> bool:
@@ -100,7 +104,8 @@ class Window:
         self._bench = bench
         self._stage = Stage.ASKING
         self._sitting: Sitting | None = None
-        self._reading: Reading | None = None
+        self._reading: Gradually | None = None
+        self._finishing: Gradually | None = None
         self._traits: object = None
         self._subject: Subject | None = None
         self._job: Job | None = None
@@ -128,6 +133,8 @@ class Window:
 
     def close(self) -> None:
         self._dialog.hide()
+        if self._finishing is not None:
+            self._finishing.stop()
         self._end_sitting()
         if self._job is not None:
             self._job.conversation.cancel()
@@ -181,7 +188,12 @@ class Window:
         assert self._sitting is not None
         if self._reading is not None:
             self._reading.stop()
-        self._reading = Reading(self._sitting.read(self._bench.edges()), self._end_reading)
+        self._reading = Gradually(self._read_and_show(self._sitting), self._end_reading)
+
+    def _read_and_show(self, sitting: Sitting) -> Steps[Subject]:
+        subject = yield from sitting.read(self._bench.edges())
+        yield from self._preview.show_subject(subject)
+        return subject
 
     def _end_reading(self, end: Subject | Exception) -> None:
         self._reading = None
@@ -190,7 +202,6 @@ class Window:
             self._fail(end)
             return
         self._subject = end
-        self._preview.show_subject(end)
         self._show_estimate()
         if self._stage is Stage.READING:
             self._submit(end)
@@ -235,7 +246,9 @@ class Window:
         """Take back what OK began; the engine is told at once, and not waited for."""
         if self._job is not None:
             self._job.conversation.cancel()
-        self._job = None
+        if self._finishing is not None:
+            self._finishing.stop()
+        self._job = self._finishing = None
         self._enter(Stage.ASKING)
         self._say(_("Stopped. OK starts again, Cancel closes."))
 
@@ -261,11 +274,15 @@ class Window:
             self._say(phase, wording.time_left(news.seconds_left))
 
     def _finish(self, job: Job, result: Result) -> None:
-        try:
-            self._layer = self._bench.finish(job, result)
-        except Exception as error:
-            self._fail(error)
+        self._say(_("Bringing the result into the image"))
+        self._finishing = Gradually(self._bench.finish(job, result), self._end)
+
+    def _end(self, end: Gimp.Layer | Exception) -> None:
+        self._finishing = None
+        if isinstance(end, Exception):
+            self._fail(end)
             return
+        self._layer = end
         self._enter(Stage.DONE)
         self._dialog.response(Gtk.ResponseType.OK)
 

@@ -11,6 +11,7 @@ from gi.repository import GdkPixbuf, Gegl, GLib, Gtk  # noqa: E402
 
 from painterly_plugin.gimp_read import MASK_FORMATS, RGB_FORMATS, Subject  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.pixels import Pixels  # noqa: E402
 
 SIZE = (460, 345)
@@ -41,11 +42,13 @@ class Preview:
         self.widget.pack_start(frame, True, True, 0)
         self.widget.pack_start(row, False, False, 0)
 
-    def show_subject(self, subject: Subject) -> None:
+    def show_subject(self, subject: Subject) -> Steps[None]:
         """The object as it stands on the painting, through its soft mask."""
         width, height = _fitting(subject.painting)
         self._ground = _pixbuf(_shrunk(subject.painting, width, height, SMALL_RGB), width, height)
+        yield
         self._coverage = _shrunk(subject.mask, width, height, SMALL_MASK)
+        yield
         self._before = self._blended(subject.composite)
         self._after = None
         self._button.set_active(False)

@@ -7,7 +7,7 @@ that in strips, so that a dialog stays alive meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gi
@@ -29,19 +29,22 @@ from painterly_plugin.placement import (  # noqa: E402
     solid,
     surrounded,
     with_alpha,
+    without_alpha,
 )
 from painterly_plugin.settings import Edges  # noqa: E402
+from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
 
 # babl's names; an unknown one would end the process, so they are written down once.
 RGB_FORMATS = {SampleType.UINT8: "R'G'B' u8", SampleType.UINT16: "R'G'B' u16", SampleType.FLOAT32: "R'G'B' float"}
-RGBA_FORMATS = {SampleType.UINT8: "R'G'B'A u8", SampleType.FLOAT32: "R'G'B'A float"}
+RGBA_FORMATS = {
+    SampleType.UINT8: "R'G'B'A u8",
+    SampleType.UINT16: "R'G'B'A u16",
+    SampleType.FLOAT32: "R'G'B'A float",
+}
 MASK_FORMATS = {SampleType.UINT8: "Y u8", SampleType.FLOAT32: "Y float"}  # linear coverage: never Y'
 EIGHT_BIT = (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
-
-# A step ends wherever a window may be drawn.
-Steps = Generator[None, None, "Subject"]
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,7 @@ def read_at_once(image: Gimp.Image, choice: Choice, edges: Edges) -> Subject:
     """As ``Sitting.read``, without a pause."""
     sitting = Sitting(image, choice)
     try:
-        steps = sitting.read(edges)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                subject: Subject = end.value
-                return subject
+        return at_once(sitting.read(edges))
     finally:
         sitting.close()
 
@@ -131,7 +128,7 @@ class Sitting:
     def close(self) -> None:
         self._scratch.delete()
 
-    def read(self, edges: Edges) -> Steps:
+    def read(self, edges: Edges) -> Steps[Subject]:
         """Read the pictures, step by step; a second time only what other ``edges`` change.
 
         The mask is selection × the object's alpha (its layer mask included), without a selection the alpha alone, then
@@ -149,6 +146,7 @@ class Sitting:
         covered = covered_box(mask)
         if covered.is_empty:
             raise self._empty_mask()
+        yield
         composite = yield from self._composite(seen, both(seen.solid, _solid_inside(mask, seen)))
         region = self._region
         return Subject(
@@ -162,7 +160,7 @@ class Sitting:
 
     # ------------------------------------------------------------ the painting and the object
 
-    def _look(self) -> Generator[None, None, _Seen]:
+    def _look(self) -> Steps[_Seen]:
         object_layer = _item_at(self._scratch, position(self._choice.object_layer))
         chosen = self._choice.painting_layer
         painting_layer = None if chosen is None else _item_at(self._scratch, position(chosen))
@@ -178,7 +176,7 @@ class Sitting:
         box = needed.intersect(area)
         if box.is_empty:
             raise self._empty_mask()
-        cutout = self._cutout(object_layer)
+        cutout = yield from self._cutout(object_layer)
         yield
         rgba, own = yield from self._colours_and_mask(cutout, box)
         _hide_all(self._scratch)
@@ -230,15 +228,17 @@ class Sitting:
         self._scratch.remove_layer(copy)
         return flat
 
-    def _cutout(self, object_layer: Gimp.Layer) -> Gimp.Layer:
+    def _cutout(self, object_layer: Gimp.Layer) -> Steps[Gimp.Layer]:
         """The object as one flat layer, its selected part only: its alpha is the mask."""
         cutout = self._isolated(object_layer)
+        yield
         if not cutout.has_alpha():
             cutout.add_alpha()
         if Gimp.Selection.is_empty(self._scratch):
             return cutout
         self._scratch.insert_layer(cutout, None, 0)
         cutout.add_mask(cutout.create_mask(Gimp.AddMaskType.SELECTION))
+        yield
         _hide_all(self._scratch)
         _put_on_top(self._scratch, cutout)
         visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "mask")
@@ -249,7 +249,7 @@ class Sitting:
         earlier = self._choice.earlier
         return None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()
 
-    def _painted_area(self, ground: Gimp.Layer) -> Generator[None, None, tuple[Box, bool]]:
+    def _painted_area(self, ground: Gimp.Layer) -> Steps[tuple[Box, bool]]:
         """Where there is any painting, and whether it has holes in there."""
         whole = Box(0, 0, self._region.width, self._region.height)
         parts = []
@@ -262,7 +262,7 @@ class Sitting:
             raise self._no_painting()
         return area, bytes(crop(alpha, area).data).count(255) < area.pixels
 
-    def _colours_and_mask(self, cutout: Gimp.Layer, box: Box) -> Generator[None, None, tuple[bytes, Pixels]]:
+    def _colours_and_mask(self, cutout: Gimp.Layer, box: Box) -> Steps[tuple[bytes, Pixels]]:
         kind = self._sample_type
         earlier = self._earlier_mask()
         colours, coverage = [], []
@@ -278,7 +278,7 @@ class Sitting:
 
     # ------------------------------------------------------------ the edges and the composite
 
-    def _edged(self, own: Pixels, edges: Edges) -> Generator[None, None, Pixels]:
+    def _edged(self, own: Pixels, edges: Edges) -> Steps[Pixels]:
         """The mask, grown and softened by GIMP's own selection."""
         precision = self._scratch.get_precision()
         easel = Gimp.Image.new_with_precision(own.width, own.height, Gimp.ImageBaseType.GRAY, precision)
@@ -302,7 +302,7 @@ class Sitting:
             easel.delete()
         return Pixels(own.height, own.width, 1, own.sample_type, b"".join(parts))
 
-    def _composite(self, seen: _Seen, shown: bytes) -> Generator[None, None, Pixels]:
+    def _composite(self, seen: _Seen, shown: bytes) -> Steps[Pixels]:
         """The object at full strength where ``shown``, with its own opacity and mode, on the painting."""
         scratch, box, kind = self._scratch, seen.box, self._sample_type
         layer = _new_layer(scratch, "object", box.width, box.height)
@@ -320,14 +320,15 @@ class Sitting:
         scratch.remove_layer(layer)
         return composite
 
-    def _visible_rgb(self, area: Box) -> Generator[None, None, Pixels]:
+    def _visible_rgb(self, area: Box) -> Steps[Pixels]:
         visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "visible")
         yield
+        kind = self._sample_type
         parts = []
         for strip in area.strips():
-            parts.append(_read(visible, strip, RGB_FORMATS[self._sample_type]))
+            parts.append(without_alpha(_read(visible, strip, RGBA_FORMATS[kind]), kind))
             yield
-        return Pixels(area.height, area.width, 3, self._sample_type, b"".join(parts))
+        return Pixels(area.height, area.width, 3, kind, b"".join(parts))
 
     # ------------------------------------------------------------ refusals
 

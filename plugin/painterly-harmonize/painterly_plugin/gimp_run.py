@@ -19,6 +19,7 @@ from painterly_plugin.gimp_choose import Choice, choose_layers  # noqa: E402
 from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.client import EngineClient  # noqa: E402
 from painterly_protocol.launcher import ensure_engine  # noqa: E402
 from painterly_protocol.messages import Progress, Queued, Result  # noqa: E402
@@ -81,12 +82,12 @@ class Bench:
         parameters = settings.parameters_from(self.asked(), previews=False)
         return estimate(parameters, pixels, load_runs(runs_file()))
 
-    def finish(self, job: Job, result: Result) -> Gimp.Layer:
-        """Insert the result of ``job``."""
+    def finish(self, job: Job, result: Result) -> Steps[Gimp.Layer]:
+        """Insert the result of ``job``; until the last step the image is untouched."""
         layers = _tattoo(self.choice.object_layer), _tattoo(self.choice.painting_layer)
         note = settings.layer_note(job.asked, result.metadata, self.config.version, *layers)
         hide = self.arguments.get_property("hide-object")
-        layer = insert_result(self.image, self.choice, job.subject, result, note, hide)
+        layer = yield from insert_result(self.image, self.choice, job.subject, result, note, hide)
         if run := run_of(job.parameters, result.metadata):
             save_run(runs_file(), run)
         for warning in settings.warnings_in(result.metadata):
@@ -140,7 +141,7 @@ def _work_with_progress_bar(bench: Bench) -> Gimp.Layer:
                 if isinstance(news, Exception):
                     raise news
                 if isinstance(news, Result):
-                    return bench.finish(job, news)
+                    return at_once(bench.finish(job, news))
                 _show_in_status_bar(news)
     finally:
         Gimp.progress_end()
