@@ -9,13 +9,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from painterly_engine.cli.pictures import Bytes
 from painterly_engine.losses.gram import gram_matrix
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.report.record import Figure, Stage
-from painterly_engine.resample import fit_longest, scale_bilinear
+from painterly_engine.resample import fit_longest
 from painterly_engine.tensors import to_tensor
 
 LONGEST = 512  # px at most for features, so that runs of different working sizes can be compared
@@ -69,9 +70,8 @@ def seam(picture: Bytes, inside: Inside) -> float | None:
     """
     luma = picture.astype(np.float32) @ LUMA
     steps = np.hypot(luma[:-1, 1:] - luma[:-1, :-1], luma[1:, :-1] - luma[:-1, :-1])
-    here = torch.from_numpy(inside[:-1, :-1].astype(np.float32))
-    edge = (_grown(here, EDGE) * _grown(1 - here, EDGE)).numpy() > 0
-    elsewhere = _grown(here, FAR).numpy() == 0
+    here = inside[:-1, :-1]
+    edge, elsewhere = _grown(here, EDGE) & _grown(~here, EDGE), ~_grown(here, FAR)
     if not edge.any() or not elsewhere.any() or steps[elsewhere].mean() == 0:
         return None
     return float(steps[edge].mean() / steps[elsewhere].mean())
@@ -79,11 +79,11 @@ def seam(picture: Bytes, inside: Inside) -> float | None:
 
 def outside(painting: Bytes, result: Bytes, loose: Bytes) -> float | None:
     """The largest difference where the loose mask (h, w), of any size, and its neighbouring pixels are 0."""
-    near = _grown(torch.from_numpy((loose > 0).astype(np.float32)), 1)
-    allowed = F.interpolate(near[None, None], painting.shape[:2], mode="nearest-exact")[0, 0].numpy() > 0
-    if allowed.all():
+    near = Image.fromarray(_grown(loose > 0, 1))
+    forbidden = ~np.asarray(near.resize((painting.shape[1], painting.shape[0]), Image.Resampling.NEAREST))
+    if not forbidden.any():
         return None
-    return float(np.abs(result[~allowed].astype(int) - painting[~allowed]).max())
+    return float(np.abs(result[forbidden].astype(np.int16) - painting[forbidden]).max())
 
 
 def _in_network(
@@ -93,11 +93,11 @@ def _in_network(
     if min(size) < network.smallest_side():
         return []
     device = network.get_buffer("mean").device
-    mask = scale_bilinear(torch.from_numpy(inside.astype(np.float32)).to(device), size)
+    mask = to_tensor(_small(np.where(inside, 255, 0).astype(np.uint8), size), "mask", device)
     styled, content = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
 
     def features(picture: Bytes) -> dict[str, Tensor]:
-        small = scale_bilinear(to_tensor(picture, "picture", device), size)
+        small = to_tensor(_small(picture, size), "picture", device)
         found: dict[str, Tensor] = network(small * network.layout.pixel_scale, {*styled, content})
         return found
 
@@ -140,13 +140,22 @@ def content_distance(features: Tensor, composite: Tensor, mask: Tensor) -> float
     return float(((features - composite) * inside).norm() / whole) if whole > 0 else None
 
 
+def _small(picture: Bytes, size: tuple[int, int]) -> Bytes:
+    """(h, w, C), averaged by area."""
+    scaled = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BOX))
+    return scaled.reshape(*size, -1)
+
+
 def _at(mask: Tensor, features: Tensor) -> Tensor:
     """Positions that lie wholly inside the mask; of a thin object the most covered ones."""
     covered = F.interpolate(mask[None, None], features.shape[1:], mode="area")[0, 0]
     return (covered > min(0.9, 0.99 * float(covered.max()))).to(features)
 
 
-def _grown(mask: Tensor, pixels: int) -> Tensor:
-    """(H, W) dilated by a square, one axis after the other: large paintings have large squares to go through."""
-    rows = F.max_pool2d(mask[None], (2 * pixels + 1, 1), stride=1, padding=(pixels, 0))
-    return F.max_pool2d(rows, (1, 2 * pixels + 1), stride=1, padding=(0, pixels))[0]
+def _grown(mask: Inside, pixels: int) -> Inside:
+    """(H, W) dilated by a square, by counting along one axis after the other."""
+    for axis in (0, 1):
+        around = [(pixels + 1, pixels) if axis == a else (0, 0) for a in (0, 1)]
+        counts = np.moveaxis(np.cumsum(np.pad(mask, around), axis=axis, dtype=np.int32), axis, 0)
+        mask = np.moveaxis(counts[2 * pixels + 1 :] > counts[: -2 * pixels - 1], 0, axis)
+    return mask

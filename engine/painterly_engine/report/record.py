@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes, Picture, read_mask, read_rgb, write
+from painterly_engine.cli.pictures import Bytes, read_mask, read_rgb
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FORMAT = "painterly-record-1"
@@ -128,8 +129,8 @@ def save(record: Record, folder: Path) -> None:
 
 def _fill(folder: Path, record: Record) -> None:
     for name in ("painting", "composite", "result"):
-        write(folder / f"{name}.png", Picture(getattr(record, name), record.profile))
-    write(folder / "mask.png", Picture(record.mask))
+        _write(folder / f"{name}.png", getattr(record, name), record.profile)
+    _write(folder / "mask.png", record.mask)
     listed, fields = [], {}
     for number, stage in enumerate(record.stages, start=1):
         key = f"stage-{number:02}"
@@ -137,7 +138,7 @@ def _fill(folder: Path, record: Record) -> None:
         if stage.kind == "field":
             fields[key] = stage.data
         else:
-            write(folder / f"{key}.png", Picture(stage.data))
+            _write(folder / f"{key}.png", stage.data)
     if fields:
         with (folder / FIELDS).open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **fields)
@@ -151,6 +152,11 @@ def _fill(folder: Path, record: Record) -> None:
         "stages": listed,
     }
     (folder / INDEX).write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write(path: Path, pixels: Bytes, profile: bytes | None = None) -> None:
+    """Compressed quickly: the best compression of a large painting takes longer than a draft of it."""
+    Image.fromarray(pixels).save(path, icc_profile=profile, compress_level=1)
 
 
 def is_record(folder: Path) -> bool:
