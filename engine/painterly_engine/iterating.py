@@ -88,9 +88,9 @@ def optimise(
     changing = pixels.view(3, -1)
 
     def flat(x: Tensor) -> tuple[Tensor, Tensor]:
-        changing[:, loose] = x.view(3, -1) + centre[:, 0]
+        changing.index_copy_(1, loose, x.view(3, -1) + centre[:, 0])
         value, gradient = evaluate(pixels)
-        return value, gradient.flatten(1)[:, loose].flatten()
+        return value, gradient.flatten(1).index_select(1, loose).flatten()
 
     start = (changing[:, loose] - centre[:, 0]).flatten()
     found = minimise(flat, start, settings).view(3, -1)

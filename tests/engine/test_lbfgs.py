@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from painterly_engine.lbfgs import Settings, minimise
+from painterly_engine import lbfgs
+from painterly_engine.lbfgs import CURVATURE_FLOOR, Settings, minimise
 
 NEVER = -1.0
 
@@ -158,3 +159,65 @@ def test_a_pair_of_hardly_any_curvature_cannot_throw_x_away() -> None:
     calls.clear()
     guarded = minimise(evaluate, origin, Settings(2, 0.1, NEVER, NEVER, largest_step=10.0))
     torch.testing.assert_close(guarded, -torch.tensor([0.1 + 0.1 / 6, 0.5 / 6], dtype=torch.float64))
+
+
+class TwoLoops:
+    """-H·g by the recursion as Nocedal writes it, with a list of pairs."""
+
+    def __init__(self, history: int) -> None:
+        self.history, self.pairs, self.scale = history, list[tuple[Tensor, Tensor]](), 1.0
+
+    def direction_after(self, s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
+        if float(y @ s) > CURVATURE_FLOOR:
+            self.pairs = [*self.pairs, (s, y)][-self.history :]
+            self.scale = float(y @ s / (y @ y))
+        q, alphas = -gradient, []
+        for s, y in reversed(self.pairs):
+            alphas.append(s @ q / (y @ s))
+            q = q - alphas[-1] * y
+        q = self.scale * q
+        for (s, y), alpha in zip(self.pairs, reversed(alphas), strict=True):
+            q = q + s * (alpha - y @ q / (y @ s))
+        return q
+
+    def forget(self) -> None:
+        self.pairs, self.scale = [], 1.0
+
+
+@pytest.mark.parametrize("history", [1, 3, 8, 40])
+def test_the_compact_form_is_the_two_loop_recursion(history: int) -> None:
+    """Through refused pairs, a full history, and a history that was forgotten when it was full and when it was not."""
+    generator = torch.Generator().manual_seed(history)
+    size, curves = 12, torch.linspace(0.5, 3, 12, dtype=torch.float64)
+    compact, plain = lbfgs._Curvature(history, torch.zeros(size, dtype=torch.float64)), TwoLoops(history)
+    for step in range(30):
+        s, gradient = torch.randn(2, size, generator=generator, dtype=torch.float64)
+        y = curves * s * (-1 if step % 7 == 3 else 1)
+        expected = plain.direction_after(s, y, gradient)
+        torch.testing.assert_close(compact.direction_after(s, y, gradient), expected, rtol=1e-8, atol=1e-8)
+        compact.forget(torch.tensor(step in (5, 23)))
+        if step in (5, 23):
+            plain.forget()
+
+
+@pytest.mark.parametrize("iterations", [1, 4, 9, 14, 30])
+@pytest.mark.parametrize("stop", ["value", "flat", "no descent", "never"])
+def test_looking_seldom_gives_the_same_end(monkeypatch: pytest.MonkeyPatch, stop: str, iterations: int) -> None:
+    """A GPU is asked only now and then whether the run has stopped; until then x stands still."""
+
+    def run() -> Tensor:
+        seen = 0
+
+        def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+            nonlocal seen
+            seen += 1
+            late = seen > 3
+            value = torch.tensor(1.0 if late and stop == "value" else float(seen), dtype=torch.float64)
+            return value, 0 * x if late and stop in ("flat", "no descent") else x**3
+
+        settings = Settings(iterations, 0.1, gradient_tolerance=NEVER if stop == "no descent" else 1e-5)
+        return minimise(evaluate, torch.tensor([2.0, 1.0], dtype=torch.float64), settings)
+
+    at_once = run()
+    monkeypatch.setattr(lbfgs, "_look_every", lambda _device: 10)
+    assert torch.equal(run(), at_once)

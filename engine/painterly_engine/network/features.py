@@ -94,6 +94,7 @@ class FeatureNetwork(nn.Module):
             weight, bias = convolutions[layer]
             self.register_buffer(f"{layer}_weight", weight)
             self.register_buffer(f"{layer}_bias", bias)
+        self.register_buffer("order", torch.tensor(layout.order), persistent=False)
         self.register_buffer("mean", torch.tensor(layout.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(layout.scale).view(3, 1, 1), persistent=False)
 
@@ -158,7 +159,7 @@ class FeatureNetwork(nn.Module):
 
     def _prepare(self, pixels: Tensor) -> Tensor:
         mean, scale = self.get_buffer("mean"), self.get_buffer("scale")
-        return (pixels[list(self.layout.order)] - mean) / scale
+        return (pixels.index_select(0, self.get_buffer("order")) - mean) / scale
 
     def _convolve(self, x: Tensor, layer: str) -> Tensor:
         if self.layout.padding == "reflect":
