@@ -12,8 +12,8 @@ from painterly_engine.losses.content import ContentLoss
 from painterly_engine.losses.evaluation import Loss, silent, weighted
 from painterly_engine.losses.gram import GramLoss, gram_matrix
 from painterly_engine.losses.variation import variation_gradient
+from painterly_engine.matching.coarse import match_at_any_size
 from painterly_engine.matching.correlation import Query
-from painterly_engine.matching.cosine import match_patches
 from painterly_engine.matching.places import places
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
@@ -105,7 +105,7 @@ def _matched_features(
 
         query = Query(space.reached[layer], given[layer], size[layer])
         features = imitated.pop(layer)
-        field = match_patches(kept.pop(layer), features, report, query=query)
+        field = match_at_any_size(kept.pop(layer), features, report, query=query)
         observer.intermediate(f"matches at {layer}, first pass", places(query.in_whole(field), size[layer]))
         matched[layer] = features.flatten(1)[:, field.flatten()].view(len(features), *field.shape)
     return matched

@@ -55,7 +55,7 @@ def scattered_field(source: Tensor, target: Tensor, report: Callable[[float], No
 
 @pytest.fixture(autouse=True)
 def _cheap_matching(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pass_one, "match_patches", scattered_field)
+    monkeypatch.setattr(pass_one, "match_at_any_size", scattered_field)
 
 
 def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwork) -> lbfgs.Evaluate:
