@@ -51,11 +51,16 @@ def test_every_place_has_a_colour_of_its_own() -> None:
     assert np.array_equal(ends[0], ends[1]) and np.array_equal(ends[2], ends[3])
 
 
-def test_a_field_fetches_the_paintings_colours() -> None:
+def test_a_field_fetches_pieces_of_the_painting() -> None:
     painting = rng.integers(0, 255, (48, 64, 3), np.uint8)
-    small = np.asarray(Image.fromarray(painting).resize((16, 12), Image.Resampling.BOX))
-    assert np.array_equal(field_picture(identity(12, 16), painting), small)
-    assert np.array_equal(field_picture(identity(12, 16)[:, ::-1, ::-1], painting), small[::-1, ::-1])
+    assert np.array_equal(field_picture(identity(12, 16), painting, 64), painting)
+    swapped = identity(12, 16)
+    swapped[:, 0, 0], swapped[:, 11, 15] = swapped[:, 11, 15].copy(), swapped[:, 0, 0].copy()
+    fetched = field_picture(swapped, painting, 64)
+    assert np.array_equal(fetched[:4, :4], painting[44:, 60:]) and np.array_equal(fetched[44:, 60:], painting[:4, :4])
+    assert np.array_equal(fetched[4:44], painting[4:44])
+    coarse = field_picture(identity(48, 64), painting, 10)
+    assert np.array_equal(coarse, painting)
 
 
 def test_a_close_up_holds_the_object_with_air_around_it() -> None:

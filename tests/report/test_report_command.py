@@ -122,6 +122,13 @@ def test_a_record_in_the_way_is_said_before_the_work(job: list[str | Path], run:
     assert (run / "run.json").read_bytes() == before and not (tmp_path / "out.png").exists()
 
 
+def test_the_result_cannot_lie_in_its_record(job: list[str | Path], tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    ran = painterly(*job, "-o", tmp_path / "r" / "out.png", "--record", tmp_path / "r")
+    assert ran.returncode == 1 and "beside it" in ran.stderr
+    assert list((tmp_path / "r").iterdir()) == []
+
+
 def test_a_job_that_fails_leaves_no_record(job: list[str | Path], tmp_path: Path) -> None:
     ran = painterly(*job, "--size", "33", "--weights", tmp_path / "none.pth", "-o", tmp_path / "o.png",
                     "--record", tmp_path / "r")  # fmt: skip

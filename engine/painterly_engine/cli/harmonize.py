@@ -75,7 +75,7 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     if arguments.record is not None:
-        check_free(arguments.record)
+        _check_record(arguments.record, arguments.output)
     painting = read_rgb(arguments.painting)
     for note in painting.notes:
         print(f"{arguments.painting}: {note}", file=sys.stderr)
@@ -96,6 +96,16 @@ def run(arguments: argparse.Namespace) -> int:
     if recorder is not None:
         _keep(arguments.record, request, harmonized, result, recorder)
     return 0
+
+
+def _check_record(folder: Path, output: Path) -> None:
+    check_free(folder)
+    if folder.resolve() in output.resolve().parents:
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            f"The result {output} cannot lie in the record's folder {folder}, which is filled at the end.",
+            "Write the result beside it; the record holds a copy.",
+        )
 
 
 def _keep(folder: Path, request: HarmonizeRequest, harmonized: Picture, result: Result, recorder: Recorder) -> None:

@@ -60,13 +60,15 @@ def field_colours(field: NDArray[Any]) -> Bytes:
     return samples
 
 
-def field_picture(field: NDArray[Any], painting: Bytes) -> Bytes:
-    """What the field fetches: the painting's mean colour around each place, (h, w, 3)."""
+def field_picture(field: NDArray[Any], painting: Bytes, longest: int) -> Bytes:
+    """What the field (2, h, w) fetches: a collage of the painting's own pieces, about ``longest`` pixels long."""
     height, width = field.shape[1:]
-    small = np.asarray(Image.fromarray(painting).resize((width, height), Image.Resampling.BOX))
+    piece = max(1, longest // max(height, width))
+    small = Image.fromarray(painting).resize((width * piece, height * piece), Image.Resampling.LANCZOS)
+    pieces = np.asarray(small).reshape(height, piece, width, piece, 3).swapaxes(1, 2)
     rows, columns = ((field[axis] * side).astype(int).clip(0, side - 1) for axis, side in ((0, height), (1, width)))
-    fetched: Bytes = small[rows, columns]
-    return fetched
+    collage: Bytes = pieces[rows, columns].swapaxes(1, 2).reshape(height * piece, width * piece, 3)
+    return collage
 
 
 def _linear(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -122,6 +122,8 @@ def save(record: Record, folder: Path) -> None:
         part.mkdir()
         try:
             _fill(part, record)
+            if folder.exists():
+                folder.rmdir()  # an empty one: Windows does not replace folders
             part.replace(folder)
         except OSError as error:
             raise _unwritable(folder, error) from error

@@ -7,24 +7,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from painterly_engine.cli.pictures import Bytes
-from painterly_engine.report import chart, markup
-from painterly_engine.report.close_up import INSIDE, Box, close_up, crop, middle
+from painterly_engine.report import chart, gallery, markup
+from painterly_engine.report.close_up import close_up, crop, middle
 from painterly_engine.report.images import (
     Inlined,
-    field_colours,
-    field_picture,
-    inline_drawing,
     inline_photograph,
 )
-from painterly_engine.report.record import Record, Stage
+from painterly_engine.report.record import Record
 
-LONGEST, THUMBNAIL = 1400, 520  # px
-GREY, SHOWN_OUTSIDE = 118, 0.25
-OF_THE_PAINTING = "imitated"  # a mask with this in its name lies on the painting, the others on the composite
+LONGEST = 1400  # px
 PHASES = {"pass-one": "First pass", "matching": "Matching", "pass-two": "Second pass", "finishing": "Finishing"}
 
 
@@ -50,9 +42,9 @@ def run_page(record: Record) -> str:
         _header(record),
         markup.section("Before and after", _views(len(frames)), *frames),
         _figures(record),
-        _stages(record, close),
-        _masks(record),
-        _fields(record),
+        gallery.stages_section([pictures[0], *pictures[2:]], record, close),
+        gallery.masks_section(record),
+        gallery.fields_section(record, close),
         _losses(record),
         _parameters(record),
     ]
@@ -66,7 +58,7 @@ def facts(record: Record) -> str:
     known = [
         record.parameters.get("preset"),
         f"painting {width} × {height} px",
-        " × ".join(map(str, about.get("working_size", []))) and f"worked at {_times(about['working_size'])} px",
+        "working_size" in about and f"worked at {_times(about['working_size'])} px",
         f"network {network_name(record)}",
         f"{seconds(record):.0f} s" if seconds(record) >= 10 else f"{seconds(record):.1f} s",
         record.created[:10],
@@ -167,81 +159,6 @@ def _figures(record: Record) -> str:
         markup.table(("figure", "pasted", "harmonized"), rows, style="figures"),
         lead="Our own measures, made to compare runs with each other. Trust your eyes first.",
     )
-
-
-def _stages(record: Record, close: Box | None) -> str:
-    tiles = []
-    for name, pixels in _pictures(record):
-        if pixels is record.painting:
-            continue
-        near = pixels if close is None else crop(pixels, close, record.mask.shape)
-        tiles.append(_tile(inline_photograph(near, THUMBNAIL, record.profile), name))
-    return markup.section("From pasted to painted", _gallery(tiles))
-
-
-def _masks(record: Record) -> str:
-    tiles = []
-    for stage in record.stages:
-        if stage.kind == "mask":
-            below = record.painting if OF_THE_PAINTING in stage.name else record.composite
-            tiles.append(_tile(inline_photograph(_lit(below, stage.data), THUMBNAIL), stage.name))
-    return markup.section(
-        "Masks",
-        _gallery(tiles),
-        lead="Grey is outside. The tight mask is the object, the loose mask is where pixels may change, and the "
-        "imitated places are the parts of the painting that the object learns from.",
-    )
-
-
-def _fields(record: Record) -> str:
-    fields = [stage for stage in record.stages if stage.kind == "field"]
-    if not fields:
-        return ""
-    height, width = fields[-1].data.shape[1:]
-    y, x = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
-    key = inline_drawing(field_colours(np.stack([y, x])), THUMBNAIL)
-    painting = inline_photograph(record.painting, THUMBNAIL, record.profile)
-    tiles = [_pair(key, painting, "the key: each place of the painting has a colour")]
-    for stage in fields:
-        fetched = inline_drawing(field_picture(stage.data, record.painting), THUMBNAIL)
-        tiles.append(_pair(inline_drawing(_where(stage, record), THUMBNAIL), fetched, stage.name))
-    return markup.section(
-        "Which places of the painting were imitated",
-        f'<div class="gallery pairs">{"".join(tiles)}</div>',
-        lead="Left, each spot of the object has the colour that its model has in the key; greyed around it, the "
-        "painting mostly imitates itself. Right, the painting’s own colours at the places that were found.",
-    )
-
-
-def _where(stage: Stage, record: Record) -> Bytes:
-    """The field's colours, pale outside the object."""
-    height, width = stage.data.shape[1:]
-    inside = Image.fromarray(record.mask).resize((width, height), Image.Resampling.BOX)
-    hard = np.where(np.asarray(inside) > INSIDE, 255, 0).astype(np.uint8)
-    return _lit(field_colours(stage.data), hard)
-
-
-def _lit(picture: Bytes, mask: Bytes) -> Bytes:
-    """The picture inside the mask, greyed outside; at the larger of both sizes, not above ``THUMBNAIL`` for long."""
-    small = Image.fromarray(picture)
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    coarse = max(mask.shape) < max(small.size)
-    scaled = Image.fromarray(mask).resize(small.size, Image.Resampling.NEAREST if coarse else Image.Resampling.BOX)
-    share = SHOWN_OUTSIDE + (1 - SHOWN_OUTSIDE) * np.asarray(scaled, np.float32)[..., None] / 255
-    return np.rint(share * np.asarray(small, np.float32) + (1 - share) * GREY).astype(np.uint8)
-
-
-def _tile(image: Inlined, caption: str) -> str:
-    return markup.figure(markup.picture(image, caption), caption)
-
-
-def _pair(left: Inlined, right: Inlined, caption: str) -> str:
-    images = markup.picture(left, caption) + markup.picture(right, f"{caption}: what is there in the painting")
-    return markup.figure(f'<div class="pair">{images}</div>', caption)
-
-
-def _gallery(tiles: list[str]) -> str:
-    return f'<div class="gallery">{"".join(tiles)}</div>' if tiles else ""
 
 
 def _losses(record: Record) -> str:
