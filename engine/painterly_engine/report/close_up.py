@@ -9,7 +9,7 @@ from painterly_engine.cli.pictures import Bytes
 
 INSIDE = 26  # of 255: mask values above this are object
 MARGIN = 0.2  # of the object's size, around it
-LARGE = 0.7  # of the painting's sides: an object of this size is near enough
+LARGE = 0.85  # of the painting's sides: a close-up of this size shows hardly more
 
 Box = tuple[int, int, int, int]
 

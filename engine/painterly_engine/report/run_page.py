@@ -166,9 +166,9 @@ def _losses(record: Record) -> str:
     for one in chart.charts(record.losses):
         name = PHASES.get(one.phase, one.phase)
         if one.curves:
-            caption = name + (f" (0 throughout: {', '.join(one.silent)})" if one.silent else "")
+            silent = f" <small>0 throughout: {escape(', '.join(one.silent))}</small>" if one.silent else ""
             curves = chart.svg(one, f"Losses of the {name.lower()} by iteration")
-            drawn.append(f"<figure><h3>{escape(caption)}</h3>{curves}</figure>")
+            drawn.append(f"<figure><h3>{escape(name)}{silent}</h3>{curves}</figure>")
     rows = [
         (
             PHASES.get(point.phase, point.phase),
