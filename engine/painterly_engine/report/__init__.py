@@ -1,1 +1,1 @@
-"""What a run did, kept in a folder, and shown as a page that needs nothing but a browser. Torch only in ``figures``."""
+"""What a run did, kept in a folder, shown as a page that needs only a browser. Torch only in ``figures`` and ``keeping``."""
