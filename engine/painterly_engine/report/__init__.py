@@ -1,1 +1,1 @@
-"""What a run did, kept in a folder, shown as a page that needs only a browser. Torch only in ``figures`` and ``keeping``."""
+"""What a run did, kept in a folder and shown as a page. Torch only in ``figures`` and ``keeping``."""
