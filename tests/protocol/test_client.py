@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
@@ -18,7 +17,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from painterly_protocol import client as client_module
 from painterly_protocol import keys, paths, runtime, wire
-from painterly_protocol.client import connect
+from painterly_protocol.client import connect, stop_whatever_version
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.listener import Listener, Transport, choose_transport
 from painterly_protocol.messages import (
@@ -37,9 +36,10 @@ from painterly_protocol.messages import (
     Welcome,
 )
 from painterly_protocol.runtime import RuntimeInfo
-from support import jobs
+from support import golden, jobs
 from support.failing import caught, hear
 from support.fake_engine import FakeEngine, Step, wait_until
+from support.relay import Relay
 
 TRANSPORTS = [Transport.TCP] if sys.platform == "win32" else list(Transport)
 
@@ -323,7 +323,7 @@ def test_an_eavesdropper_reads_nothing(tmp_path: Path, guarded: FakeEngine) -> N
     """A relay between client and engine sees neither the job's id nor its pixels."""
     info = runtime.read(guarded.runtime_dir)
     overheard = bytearray()
-    with _Relay(int(info.endpoint.rpartition(":")[2]), overheard) as relay:
+    with Relay(int(info.endpoint.rpartition(":")[2]), overheard) as relay:
         folder = paths.make_private(tmp_path / "relayed")
         runtime.publish(folder, replace(info, endpoint=f"tcp://127.0.0.1:{relay.port}"))
         with connect(folder, timeout_s=30) as client:
@@ -332,48 +332,6 @@ def test_an_eavesdropper_reads_nothing(tmp_path: Path, guarded: FakeEngine) -> N
     assert len(overheard) > 3 * jobs.WIDTH * jobs.HEIGHT * 3, "the relay heard the conversation"
     assert b"conspicuous" not in overheard
     assert bytes([jobs.COMPOSITE_SAMPLE]) * 20 not in overheard
-
-
-class _Relay:
-    """Passes one TCP connection on to ``port`` and keeps a copy of what is said."""
-
-    def __init__(self, port: int, overheard: bytearray) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self._target = port
-        self._overheard = overheard
-        self._threads: list[threading.Thread] = []
-        self._sockets: list[socket.socket] = []
-
-    def __enter__(self) -> _Relay:
-        self._start(self._accept)
-        return self
-
-    def _start(self, work: object, *arguments: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=arguments)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        near, _ = self._server.accept()
-        self._sockets = [near]
-        far = socket.create_connection(("127.0.0.1", self._target))
-        self._sockets.append(far)
-        self._start(self._pump, near, far)
-        self._start(self._pump, far, near)
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # either side may hang up first
-            while data := source.recv(65536):
-                self._overheard += data
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def __exit__(self, *_: object) -> None:
-        for thread in self._threads:
-            thread.join(60)
-        for end in (*self._sockets, self._server):
-            end.close()
 
 
 def test_a_path_too_long_for_a_socket_is_served_over_guarded_tcp(tmp_path: Path) -> None:
@@ -402,3 +360,43 @@ def test_status_is_a_plain_message(tmp_path: Path) -> None:
     with FakeEngine(tmp_path) as engine, connect(engine.runtime_dir) as client:
         assert client.status(30) == Status(EngineState.READY, None, 0, {"fake": True})
     assert json.loads(engine.log.read_text().splitlines()[0])["kind"] == "hello"
+
+
+# ---------------------------------------------------------------- engines of other versions
+
+
+@pytest.fixture
+def old_engine(tmp_path: Path) -> Iterator[Listener]:
+    """The socket of an engine of version 1 and its runtime file; nobody answers."""
+    listener = Listener(tmp_path / "run", "0.0.9")
+    runtime.publish(listener.folder, replace(listener.info, protocol_version=1))
+    yield listener
+    listener.close()
+
+
+def test_an_older_engine_is_not_talked_to_and_the_advice_works(old_engine: Listener) -> None:
+    with caught(ErrorCode.VERSION_MISMATCH) as error:
+        connect(old_engine.folder, timeout_s=30)
+    assert "older engine is still running" in error.value.sentence
+    assert "painterly stop" in error.value.advice
+
+    heard: list[list[bytes]] = []
+
+    def end() -> None:
+        wait_until(lambda: old_engine.socket.poll(10))
+        heard.extend([bytes(frame) for frame in frames] for _, frames in old_engine.receive())
+        old_engine.close()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert stop_whatever_version(old_engine.folder, timeout_s=30)
+    thread.join()
+    assert heard == [golden.read(1, "shutdown")]
+
+
+def test_what_an_older_engine_left_behind_counts_as_none(old_engine: Listener) -> None:
+    old_engine.close()
+    with caught(ErrorCode.ENGINE_ABSENT):
+        connect(old_engine.folder, timeout_s=30)
+    with caught(ErrorCode.ENGINE_ABSENT):
+        stop_whatever_version(old_engine.folder)

@@ -1,21 +1,21 @@
-"""``painterly serve|status|stop``, and running a job in the engine."""
+"""``painterly serve|stop``, and running a job in the engine."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
+from painterly_engine.cli import keys, metrics, status
+from painterly_engine.cli.status import CLIENT
 from painterly_engine.service import command
 from painterly_protocol.client import EngineClient, connect, failure_error, stop_whatever_version
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, EngineState, Failure, Result
+from painterly_protocol.messages import EngineMessage, Failure, Result
 from painterly_protocol.request import HarmonizeRequest
 
-CLIENT = "painterly-cli"
 IDLE_EXIT_S = "3600"  # an engine started for one job stays an hour for the next
 START_COMMAND = (sys.executable, "-m", "painterly_engine.service", "--idle-exit", IDLE_EXIT_S)
 STOPPING_S = 15.0
@@ -25,10 +25,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     serve = commands.add_parser("serve", help="run the engine in the foreground")
     serve.set_defaults(run=command.run)
     command.add_arguments(serve)
-    status = commands.add_parser("status", help="what the engine is doing")
-    status.set_defaults(run=show_status)
-    status.add_argument("--json", action="store_true", help="as one JSON object")
     commands.add_parser("stop", help="stop the engine").set_defaults(run=stop)
+    for module in (status, metrics, keys):
+        module.add_parsers(commands)
 
 
 def run_in_engine(request: HarmonizeRequest, on_event: Callable[[EngineMessage], None]) -> Result:
@@ -51,41 +50,6 @@ class _StartNotice:
         if not self._said:
             print("starting the engine", file=sys.stderr, flush=True)
         self._said = True
-
-
-def show_status(arguments: argparse.Namespace) -> int:
-    """Exit status 0 when an engine runs, 1 (with a sentence) when none does."""
-    try:
-        facts = engine_facts()
-    except PainterlyError as error:
-        if not arguments.json:
-            raise
-        absent = error.code is ErrorCode.ENGINE_ABSENT
-        state = EngineState.ABSENT.value if absent else "unknown"
-        print(json.dumps({"state": state, "code": error.code.value, "sentence": error.sentence}))
-        return 1
-    if arguments.json:
-        print(json.dumps(facts, default=str))
-    else:
-        print("\n".join(f"{name}: {_brief(value)}" for name, value in facts.items() if value not in (None, "", {})))
-    return 0
-
-
-def engine_facts() -> dict[str, object]:
-    """What the running engine says of itself.
-
-    Raises:
-        PainterlyError: as ``connect``.
-    """
-    with connect(client=CLIENT) as client:
-        status = client.status()
-    return {"state": status.state.value, "running": status.running, "queued": status.queued, **status.details}
-
-
-def _brief(value: object) -> str:
-    if not isinstance(value, Mapping):
-        return str(value)
-    return ", ".join(f"{name} {inner}" for name, inner in value.items() if inner is not None)
 
 
 def stop(_: argparse.Namespace) -> int:

@@ -1,0 +1,252 @@
+"""An engine that other machines use: who has a key comes in, is served fairly, and is shut out when it is removed."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from painterly_protocol import keys, paths, remote, wire
+from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.errors import ErrorCode
+from painterly_protocol.keyring import Keyring
+from painterly_protocol.launcher import ensure_engine
+from painterly_protocol.messages import EngineMessage, Failure, Hello, Result
+from painterly_protocol.remote import Ticket
+from support import jobs
+from support.failing import caught
+from support.fake_engine import wait_until
+from support.real_engine import RealEngine, outcome
+from support.relay import Relay
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
+    monkeypatch.setenv("PAINTERLY_KEYS_DIR", str(tmp_path / "keys"))
+    return Keyring()
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def ticket(keyring: Keyring, port: int) -> Ticket:
+    return keyring.add("ada", f"127.0.0.1:{port}")
+
+
+@pytest.fixture
+def engine(tmp_path: Path, ticket: Ticket) -> Iterator[RealEngine]:
+    """Listens for ``ticket`` beside its own folder."""
+    address = ticket.endpoint.removeprefix("tcp://")
+    with RealEngine(tmp_path, "--listen", address, "--cancel-grace", "0.5") as running:
+        yield running
+
+
+def machine_of(ticket: Ticket, folder: Path) -> Path:
+    """A runtime folder on the client's machine."""
+    remote.use(ticket, folder)
+    return folder
+
+
+@pytest.fixture
+def ada(engine: RealEngine, ticket: Ticket, tmp_path: Path) -> Iterator[EngineClient]:
+    with connect(machine_of(ticket, tmp_path / "ada"), timeout_s=30) as client:
+        assert client.welcome.pid == engine.process.pid
+        yield client
+
+
+def harmonized(result: EngineMessage) -> bool:
+    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
+    return isinstance(result, Result) and bytes(result.picture.data) == expected
+
+
+def test_a_ticket_opens_the_door_and_the_own_folder_stays_open(engine: RealEngine, ada: EngineClient) -> None:
+    assert harmonized(ada.run(jobs.request()))
+    with engine.connect() as own:
+        assert harmonized(own.run(jobs.request()))
+
+
+def test_every_program_follows_the_ticket_and_starts_no_engine_of_its_own(
+    engine: RealEngine, ada: EngineClient, tmp_path: Path
+) -> None:
+    with ensure_engine(["/must/not/be/started"], tmp_path / "ada") as client:
+        assert client.welcome.pid == engine.process.pid
+    ada.close()
+    engine.kill()
+    with caught(ErrorCode.ENGINE_ABSENT) as error:
+        ensure_engine(["/must/not/be/started"], tmp_path / "ada")
+    assert "127.0.0.1:" in error.value.sentence
+    assert "painterly keys leave" in error.value.advice
+
+
+@pytest.mark.usefixtures("engine")
+def test_who_has_no_key_a_wrong_one_or_half_of_one_stays_outside(ticket: Ticket) -> None:
+    stranger = keys.KeyPair.new()
+    assert _admitted(ticket)
+    assert not _admitted(None, ticket.endpoint), "without any key"
+    assert not _admitted(replace(ticket, client_public_key=stranger.public, client_secret_key=stranger.secret))
+    assert not _admitted(replace(ticket, client_secret_key=stranger.secret)), "with half a key"
+    assert not _admitted(replace(ticket, server_key=stranger.public)), "with another engine's key"
+
+
+def _admitted(ticket: Ticket | None, endpoint: str = "") -> bool:
+    """Whether a Hello is answered; False once the engine has refused the handshake or hung up."""
+    context = zmq.Context()
+    knocking = context.socket(zmq.DEALER)
+    if ticket is not None:
+        pair = keys.KeyPair(ticket.client_public_key, ticket.client_secret_key)
+        keys.guard_client(knocking, ticket.server_key, pair)
+    try:
+        verdicts = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        monitor = knocking.get_monitor_socket(verdicts | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        knocking.connect(ticket.endpoint if ticket else endpoint)
+        knocking.send_multipart(wire.encode(Hello("stranger")))
+        wait_until(lambda: monitor.poll(10))
+        admitted = recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return admitted and bool(knocking.poll(30_000))
+    finally:
+        context.destroy(linger=0)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_client_that_was_never_let_in_is_told_so(ticket: Ticket, tmp_path: Path) -> None:
+    stranger = keys.KeyPair.new()
+    forged = replace(ticket, client_public_key=stranger.public, client_secret_key=stranger.secret)
+    with caught(ErrorCode.NOT_ADMITTED) as error:
+        connect(machine_of(forged, tmp_path / "forger"), timeout_s=30)
+    assert "keeper" in error.value.advice
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_eavesdropper_reads_nothing(ticket: Ticket, tmp_path: Path) -> None:
+    overheard = bytearray()
+    with Relay(int(ticket.endpoint.rpartition(":")[2]), overheard) as relay:
+        machine = machine_of(replace(ticket, endpoint=f"tcp://127.0.0.1:{relay.port}"), tmp_path / "relayed")
+        with connect(machine, timeout_s=30) as client:
+            assert harmonized(client.run(jobs.request(), job_id="a-conspicuous-id"))
+    assert len(overheard) > 3 * jobs.WIDTH * jobs.HEIGHT * 3, "the relay heard the conversation"
+    assert b"conspicuous" not in overheard
+    assert bytes([jobs.COMPOSITE_SAMPLE]) * 20 not in overheard
+    assert ticket.client_secret_key.encode() not in overheard
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_impostor_learns_nothing(ticket: Ticket, tmp_path: Path) -> None:
+    """Somebody at the engine's address without its secret key cannot make a client talk."""
+    context = zmq.Context()
+    impostor = context.socket(zmq.ROUTER)
+    keys.guard_server(impostor, keys.KeyPair.new())
+    port = impostor.bind_to_random_port("tcp://127.0.0.1")
+    try:
+        machine = machine_of(replace(ticket, endpoint=f"tcp://127.0.0.1:{port}"), tmp_path / "fooled")
+        with caught(ErrorCode.ENGINE_ABSENT):
+            connect(machine, timeout_s=1.0)
+        assert not impostor.poll(0)
+    finally:
+        context.destroy(linger=0)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_removed_key_shuts_its_holder_out_at_once(
+    ada: EngineClient, keyring: Keyring, ticket: Ticket, tmp_path: Path
+) -> None:
+    job_id = ada.submit(jobs.request(f"hold:{tmp_path / 'never'}"))
+    wait_until(lambda: ada.status(30).running == job_id)
+    keyring.remove("ada")
+    ended = outcome(ada, job_id)
+    assert isinstance(ended, Failure)
+    assert ended.code == ErrorCode.CANCELLED.value
+    with caught(ErrorCode.NOT_ADMITTED):
+        ada.run(jobs.request())
+    with caught(ErrorCode.NOT_ADMITTED):
+        connect(tmp_path / "ada", timeout_s=30)
+    assert not _admitted(ticket)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_key_made_later_needs_no_restart(keyring: Keyring, port: int, tmp_path: Path) -> None:
+    with connect(machine_of(keyring.add("bob", f"127.0.0.1:{port}"), tmp_path / "bob"), timeout_s=30) as bob:
+        assert harmonized(bob.run(jobs.request()))
+
+
+def test_guests_see_only_their_own_jobs_and_cannot_stop_the_engine(
+    engine: RealEngine, ada: EngineClient, tmp_path: Path
+) -> None:
+    with engine.connect() as own:
+        hold = tmp_path / "hold"
+        request = jobs.request(f"hold:{hold}")
+        job_id = own.submit(request)
+        wait_until(lambda: own.status(30).running == job_id)
+        for attempt in (lambda: ada.submit(request, job_id), lambda: ada.cancel(job_id), ada.shutdown):
+            attempt()
+            wait_until(lambda: any(_refused(message) for message in ada.events(0.1)))
+        hold.touch()
+        assert harmonized(outcome(own, job_id))
+        ada.submit(request, job_id)
+        wait_until(lambda: any(_refused(message) for message in ada.events(0.1)))
+    assert engine.process.poll() is None
+
+
+def _refused(message: EngineMessage) -> bool:
+    return isinstance(message, Failure) and message.code == ErrorCode.BAD_REQUEST.value
+
+
+def test_secrets_are_in_no_command_line_environment_or_log(
+    engine: RealEngine, ada: EngineClient, keyring: Keyring, ticket: Ticket
+) -> None:
+    ada.run(jobs.request())
+    seen = [engine.log(), *(file.read_text() for file in engine.log_dir.iterdir())]
+    for name in ("cmdline", "environ"):
+        seen.append(Path(f"/proc/{engine.process.pid}/{name}").read_bytes().decode("latin-1"))
+    for secret in (ticket.client_secret_key, keyring.own().secret):
+        assert all(secret not in text for text in seen)
+    assert {"client": "ada"}.items() <= engine.events("job-queued")[-1].items()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("nonsense", "no address"), ("192.0.2.1:5599", "cannot listen"), ("127.0.0.1:1", "")],
+)
+@pytest.mark.usefixtures("ticket")
+def test_a_door_that_cannot_be_opened_is_said(tmp_path: Path, address: str, reason: str) -> None:
+    if not reason:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            ended = _serve(tmp_path, f"127.0.0.1:{taken.getsockname()[1]}")
+        reason = "cannot listen"
+    else:
+        ended = _serve(tmp_path, address)
+    assert ended.returncode == 1
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.usefixtures("keyring")
+def test_without_keys_there_is_no_door(tmp_path: Path, port: int) -> None:
+    ended = _serve(tmp_path, f"127.0.0.1:{port}")
+    assert ended.returncode == 1
+    assert "there are no keys" in ended.stderr
+    assert "painterly keys add" in ended.stderr
+    assert not (paths.keys_dir() / "engine.json").exists()
+
+
+def _serve(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+    engine = RealEngine(folder, "--listen", address)
+    engine.process.wait(60)
+    return subprocess.run(engine.command, env=engine.environment, capture_output=True, text=True, check=False)
