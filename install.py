@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sets up Painterly Harmonize: ``python3 install.py [demo|test|uninstall|doctor]``.
+"""Sets up Painterly Harmonize: ``python3 install.py [--service] [demo|test|uninstall|doctor]``.
 
 Standard library only. Without a command: an environment for the engine in ``.venv``, and the plug-in in every GIMP 3
 profile of this user. Running it again changes only what is out of date.
@@ -460,12 +460,143 @@ def digest(path: Path) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The engine as a service of the user's session
+
+UNIT = "painterly-harmonize.service"
+AGENT = "org.painterly-harmonize.engine"
+FOLDER_VARIABLES = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
+
+
+def service_command(python: Path, listen: str = "") -> list[str]:
+    """As ``engine_command``, but without an end when idle: the session starts and stops it."""
+    return [str(python), "-m", "painterly_engine.service", *(["--listen", listen] if listen else [])]
+
+
+def service_file(machine: Machine) -> Path:
+    """Where the system looks for a user's services.
+
+    Raises:
+        InstallError: there is none here.
+    """
+    if machine.platform == "darwin":
+        return machine.home / "Library" / "LaunchAgents" / f"{AGENT}.plist"
+    if machine.platform.startswith("linux"):
+        config = Path(machine.environ.get("XDG_CONFIG_HOME") or machine.home / ".config")
+        return config / "systemd" / "user" / UNIT
+    raise InstallError(
+        "On this system the engine cannot be installed as a service.",
+        "None is needed: the plug-in and the command line start the engine when they need it.",
+    )
+
+
+def service_text(machine: Machine, command: Sequence[str], log: Path) -> bytes:
+    """A systemd unit, or a launchd property list on macOS. No secret is in either."""
+    folders = {name: machine.environ[name] for name in FOLDER_VARIABLES if machine.environ.get(name)}
+    if machine.platform == "darwin":
+        return plistlib.dumps(
+            {
+                "Label": AGENT,
+                "ProgramArguments": list(command),
+                "EnvironmentVariables": folders,
+                "RunAtLoad": True,
+                "KeepAlive": {"SuccessfulExit": False},
+                "Umask": 0o077,
+                "StandardOutPath": str(log),
+                "StandardErrorPath": str(log),
+            }
+        )
+    lines = [
+        "[Unit]",
+        "Description=Painterly Harmonize: the engine that GIMP and the command line talk to",
+        "",
+        "[Service]",
+        "ExecStart=" + " ".join(systemd_word(word) for word in command),
+        *("Environment=" + systemd_word(f"{name}={value}") for name, value in folders.items()),
+        "Restart=on-failure",
+        "RestartSec=5",
+        "UMask=0077",
+        "NoNewPrivileges=yes",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+        "",
+    ]
+    return "\n".join(lines).encode("utf-8")
+
+
+def systemd_word(word: str) -> str:
+    """One word of a unit, whatever is in it."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
+        word = word.replace(special, escaped)
+    return f'"{word}"'
+
+
+def service_steps(machine: Machine, file: Path, starts: bool) -> list[list[str]]:
+    """The system's commands that make it start the service now and at each login, or never again."""
+    if machine.platform == "darwin":
+        domain = f"gui/{os.getuid()}"
+        stop = ["launchctl", "bootout", f"{domain}/{AGENT}"]
+        return [stop, ["launchctl", "bootstrap", domain, str(file)]] if starts else [stop]
+    reload = ["systemctl", "--user", "daemon-reload"]
+    if not starts:
+        return [["systemctl", "--user", "disable", "--now", UNIT]]
+    return [reload, ["systemctl", "--user", "enable", UNIT], ["systemctl", "--user", "restart", UNIT]]
+
+
+def install_service(machine: Machine, python: Path, listen: str = "") -> None:
+    """Write the service and start it; where the session cannot be asked to, say what to run."""
+    file, paths = service_file(machine), protocol_paths()
+    log = paths.make_private(paths.log_dir()) / "service.log"
+    text = service_text(machine, service_command(python, listen), log)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not (file.is_file() and same_content(file, text)):
+        replace_file(file, text)
+    say(f"The service is installed: {file}")
+    steps = service_steps(machine, file, starts=True)
+    if [run_step(machine, step) for step in steps][-1]:
+        say("The engine runs, and starts at each login.")
+        return
+    say("This session could not be asked to start it. It starts by itself at your next login; to start it now, run:")
+    for step in steps:
+        say("    " + " ".join(step))
+
+
+def uninstall_service(machine: Machine) -> bool:
+    """Stop it for good; False where it was not installed."""
+    if machine.platform != "darwin" and not machine.platform.startswith("linux"):
+        return False
+    file = service_file(machine)
+    if not file.is_file():
+        return False
+    for step in service_steps(machine, file, starts=False):
+        run_step(machine, step)
+    file.unlink()
+    if machine.platform != "darwin":
+        run_step(machine, ["systemctl", "--user", "daemon-reload"])
+    return True
+
+
+def run_step(machine: Machine, command: Sequence[str]) -> bool:
+    """Whether the command is there and succeeds."""
+    program = shutil.which(command[0], path=machine.environ.get("PATH"))
+    if program is None:
+        return False
+    try:
+        done = subprocess.run([program, *command[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Commands
 
 
-def set_up(_arguments: argparse.Namespace) -> int:
-    """Everything: engine and plug-in."""
+def set_up(arguments: argparse.Namespace) -> int:
+    """Everything: engine and plug-in; with --service also the service."""
     machine = Machine()
+    if arguments.service or arguments.listen:
+        service_file(machine)  # where there is none, say so before gigabytes are fetched
     python = ensure_environment()
     new, notes = profiles_to_make(machine)
     profiles = existing_profiles(machine) + new
@@ -477,6 +608,8 @@ def set_up(_arguments: argparse.Namespace) -> int:
         say(f"The plug-in is {'installed' if changed else 'up to date'}: {profile / 'plug-ins' / PLUGIN}")
     for note in notes:
         say(note)
+    if arguments.service or arguments.listen:
+        install_service(machine, python, arguments.listen)
     say(what_next(profiles, notes, python))
     return 0
 
@@ -508,8 +641,10 @@ def demo(_arguments: argparse.Namespace) -> int:
 
 
 def uninstall(_arguments: argparse.Namespace) -> int:
-    """Plug-in and environment go; weights and logs stay, and are named."""
+    """Plug-in, service and environment go; weights, keys and logs stay, and are named."""
     python = environment_python()
+    if uninstall_service(Machine()):
+        say("The service is removed.")
     if python.exists():
         subprocess.run([str(python), "-m", "painterly_engine.cli", "stop"], capture_output=True)
     for profile in existing_profiles(Machine()):
@@ -519,7 +654,7 @@ def uninstall(_arguments: argparse.Namespace) -> int:
         shutil.rmtree(ENVIRONMENT)
         say(f"The engine is removed: {ENVIRONMENT}")
     paths = protocol_paths()
-    for what, folder in (("Fetched weights", paths.data_dir()), ("Logs", paths.log_dir())):
+    for what, folder in (("Fetched weights", paths.data_dir()), ("Keys", paths.keys_dir()), ("Logs", paths.log_dir())):
         if folder.is_dir():
             say(f"{what} stay; remove them if you want: {folder}")
     return 0
@@ -620,6 +755,13 @@ def run_check(name: str, command: Sequence[str]) -> tuple[int, str]:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     top.set_defaults(run=set_up)
+    top.add_argument("--service", action="store_true", help="also start the engine at each login (systemd, launchd)")
+    top.add_argument(
+        "--listen",
+        default="",
+        metavar="HOST:PORT",
+        help="the service also serves other machines, see docs/operations.md",
+    )
     commands = top.add_subparsers(title="commands (none: set up engine and plug-in)")
     for function in (demo, uninstall, doctor):
         commands.add_parser(function.__name__, help=function.__doc__).set_defaults(run=function)

@@ -59,7 +59,7 @@ class JobObserver(Observer):
         iterations: int = 0,
         losses: Mapping[str, float] | None = None,
     ) -> None:
-        self._look_for_cancel()
+        self.look_for_cancel()
         check_losses(losses or {})
         now = time.monotonic()
         self._losses = losses or (self._losses if phase is self._phase else {})
@@ -85,7 +85,8 @@ class JobObserver(Observer):
         self._unsent, self._next_preview = None, time.monotonic() + PREVIEW_EVERY_S
         self._line.send(Preview(self._job_id, preview(image)))
 
-    def _look_for_cancel(self) -> None:
+    def look_for_cancel(self) -> None:
+        """Raises JobCancelled once a Cancel for this job has arrived; never waits."""
         while (message := self._line.receive()) is not None:
             if isinstance(message, Cancel) and message.job_id == self._job_id:
                 raise JobCancelled

@@ -46,10 +46,19 @@ def harmonizing_runner() -> Runner:
 
     from painterly_engine.job import run_request
     from painterly_engine.network.shelf import NetworkShelf
+    from painterly_engine.presets import effective
+    from painterly_engine.service.interrupt import interruptible
+    from painterly_engine.service.observer import JobObserver
 
     torch.set_flush_denormal(True)
     # L-BFGS builds its curvature from differences of gradients that TF32 would round away.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     shelf = NetworkShelf("cuda" if torch.cuda.is_available() else "cpu")
-    return lambda request, observer: run_request(request, shelf, observer)
+
+    def run(request: HarmonizeRequest, observer: Observer) -> Outcome:
+        check = observer.look_for_cancel if isinstance(observer, JobObserver) else lambda: None
+        with interruptible(check, effective(request.parameters).size, shelf.device):
+            return run_request(request, shelf, observer)
+
+    return run
