@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import plistlib
 import re
 import shutil
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,12 @@ MANIFEST = "installed.json"  # names the files of a plug-in folder that are ours
 OLDEST_PYTHON = (3, 10)
 USUAL_GIMP_PYTHON = (3, 12)  # from there on one pyzmq wheel (abi3) fits every later Python
 PYZMQ = "pyzmq>=26"
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # without the libraries for graphics cards: a tenth of the size
+CARRIED = "carried"  # in a release: pyzmq and msgpack for GIMP's Python
+RELEASED = (
+    *("engine", "protocol", "plugin", "examples", "docs"),
+    *("install.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"),
+)
 FLATPAK = "org.gimp.GIMP"
 IDLE_EXIT_S = "3600"  # nobody stops an engine that GIMP started; an hour keeps it warm between jobs
 INTERRUPTED = 130  # what shells report for Ctrl+C
@@ -78,8 +86,11 @@ def environment_python() -> Path:
     return ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def ensure_environment(extras: Iterable[str] = ()) -> Path:
-    """Make or update ``.venv`` where it is not what ``pyproject.toml`` asks for; return its Python."""
+def ensure_environment(extras: Iterable[str] = (), cpu: bool = False) -> Path:
+    """Make or update ``.venv`` where it is not what ``pyproject.toml`` asks for; return its Python.
+
+    With ``cpu`` a new one gets torch without the libraries for graphics cards.
+    """
     python, stamp = environment_python(), ENVIRONMENT / "painterly-installed.json"
     found = read_json(stamp)
     # Scripts in there hold absolute paths: a clone that moved, or another Python, makes it useless.
@@ -97,6 +108,8 @@ def ensure_environment(extras: Iterable[str] = ()) -> Path:
         make_environment(clear=bool(found))
     say("Installing the engine with torch (several GB and minutes the first time) …")
     names = ",".join(wanted["extras"])
+    if cpu:
+        install_small_torch(python)
     run_pip(python, ["install", "--editable", str(REPOSITORY) + (f"[{names}]" if names else "")])
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
     say(f"The engine is installed: {ENVIRONMENT}")
@@ -125,6 +138,34 @@ def run_pip(python: Path, arguments: Sequence[str]) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if done.returncode:
         raise pip_problem(done.stderr.decode(errors="replace"))
+
+
+def install_small_torch(python: Path) -> None:
+    """torch for CPUs alone, where it can be had; else a word, and the usual one is installed."""
+    wanted = re.findall(r'^    "(torch(?:vision)?[^"]*)",', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE)
+    # With a folder of wheels the folder decides which build there is.
+    source = [] if os.environ.get("PIP_NO_INDEX") else ["--index-url", CPU_TORCH]
+    try:
+        run_pip(python, ["install", *wanted, *source])
+    except InstallError as error:
+        say(f"The small torch could not be had; the usual one is taken. ({str(error).splitlines()[0]})")
+
+
+def tell_pip(arguments: argparse.Namespace) -> None:
+    """Hand proxy and folder of wheels on to every pip that is run from here.
+
+    Raises:
+        InstallError: the folder is not there.
+    """
+    if arguments.proxy:
+        os.environ["PIP_PROXY"] = os.environ["HTTPS_PROXY"] = arguments.proxy
+    if arguments.wheels:
+        folder = Path(arguments.wheels).resolve()
+        if not any(folder.glob("*.whl")):
+            raise InstallError(
+                f"There are no wheels in {folder}.", "Fill it as the README says, or leave --wheels out."
+            )
+        os.environ["PIP_NO_INDEX"], os.environ["PIP_FIND_LINKS"] = "1", str(folder)
 
 
 def pip_problem(output: str) -> InstallError:
@@ -341,6 +382,9 @@ def ensure_vendor(python: Path, version: tuple[int, int]) -> Path:
     GIMP's Python is another than the engine's: hence pyzmq's wheel for its version, and msgpack's pure Python.
     """
     version = min(version, USUAL_GIMP_PYTHON)
+    carried = carried_folder(version)
+    if (carried / "complete").exists():
+        return carried
     tag = f"cp{version[0]}{version[1]}"
     folder = ENVIRONMENT / "gimp-vendor" / tag
     if (folder / "complete").exists():
@@ -360,6 +404,11 @@ def ensure_vendor(python: Path, version: tuple[int, int]) -> Path:
     return folder
 
 
+def carried_folder(version: tuple[int, int]) -> Path:
+    """Where a release brings along what ``ensure_vendor`` would fetch."""
+    return REPOSITORY / CARRIED / f"cp{version[0]}{version[1]}-{sys.platform}-{platform.machine()}"
+
+
 def plugin_files(vendor: Path) -> Iterator[tuple[str, Path]]:
     """(path in the plug-in's folder, source) of all files but the written ones; the one that GIMP starts comes last."""
     start = f"{PLUGIN}.py"
@@ -370,6 +419,17 @@ def plugin_files(vendor: Path) -> Iterator[tuple[str, Path]]:
             if file.is_file() and "__pycache__" not in file.parts and path not in (start, "vendor/complete"):
                 yield path, file
     yield start, REPOSITORY / "plugin" / PLUGIN / start
+
+
+def catalogues() -> dict[str, bytes]:
+    """Path in the plug-in's folder → compiled translations."""
+    file = REPOSITORY / "plugin" / "translations" / "catalogues.py"
+    spec = importlib.util.spec_from_file_location("catalogues", str(file))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: dict[str, bytes] = module.catalogues()
+    return made
 
 
 def install_plugin(plug_ins: Path, config: Mapping[str, object], vendor: Path) -> bool:
@@ -386,7 +446,7 @@ def install_plugin(plug_ins: Path, config: Mapping[str, object], vendor: Path) -
         raise InstallError(
             f"{folder} is there, but this installer did not make it.", "Move it away and run this again."
         )
-    contents = {"config.json": (json.dumps(config, indent=2) + "\n").encode()}
+    contents = {"config.json": (json.dumps(config, indent=2) + "\n").encode(), **catalogues()}
     contents.update((path, source.read_bytes()) for path, source in plugin_files(vendor))
     old = set(read_json(folder / MANIFEST).get("files", []))
     stale = old - set(contents)
@@ -595,9 +655,10 @@ def run_step(machine: Machine, command: Sequence[str]) -> bool:
 def set_up(arguments: argparse.Namespace) -> int:
     """Everything: engine and plug-in; with --service also the service."""
     machine = Machine()
+    tell_pip(arguments)
     if arguments.service or arguments.listen:
         service_file(machine)  # where there is none, say so before gigabytes are fetched
-    python = ensure_environment()
+    python = ensure_environment(cpu=arguments.cpu)
     new, notes = profiles_to_make(machine)
     profiles = existing_profiles(machine) + new
     if profiles:
@@ -692,6 +753,31 @@ def plugin_problem(folder: Path, python: Path) -> str:
     return ""
 
 
+def release(arguments: argparse.Namespace) -> int:
+    """A zip of everything, with pyzmq for GIMP's Python."""
+    top = f"{PLUGIN}-{project_version()}"
+    file = Path(arguments.file or f"{top}.zip")
+    vendor = ensure_vendor(ensure_environment(), USUAL_GIMP_PYTHON)
+    carried = carried_folder(USUAL_GIMP_PYTHON)
+    files = [(source, source) for source in released_files()]
+    files += [(path, carried / path.relative_to(vendor)) for path in sorted(vendor.rglob("*"))]
+    with zipfile.ZipFile(str(file), "w", zipfile.ZIP_DEFLATED) as archive:
+        for source, place in files:
+            if source.is_file() and "__pycache__" not in source.parts:
+                archive.write(str(source), f"{top}/{place.relative_to(REPOSITORY).as_posix()}")
+    say(f"The release is {file} ({file.stat().st_size / 1e6:.1f} MB). Unpack it anywhere and run: python3 install.py")
+    return 0
+
+
+def released_files() -> Iterator[Path]:
+    """What of this folder belongs into a release."""
+    for name in RELEASED:
+        path = REPOSITORY / name
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".zip":
+                yield file
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The tests
 
@@ -755,6 +841,9 @@ def run_check(name: str, command: Sequence[str]) -> tuple[int, str]:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     top.set_defaults(run=set_up)
+    top.add_argument("--cpu", action="store_true", help="install torch without the libraries for graphics cards")
+    top.add_argument("--wheels", metavar="FOLDER", help="install from this folder of wheels, without the network")
+    top.add_argument("--proxy", metavar="URL", help="fetch packages through this proxy (else HTTPS_PROXY counts)")
     top.add_argument("--service", action="store_true", help="also start the engine at each login (systemd, launchd)")
     top.add_argument(
         "--listen",
@@ -765,6 +854,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands (none: set up engine and plug-in)")
     for function in (demo, uninstall, doctor):
         commands.add_parser(function.__name__, help=function.__doc__).set_defaults(run=function)
+    packing = commands.add_parser("release", help=release.__doc__)
+    packing.set_defaults(run=release)
+    packing.add_argument("file", nargs="?", help="default: painterly-harmonize-VERSION.zip")
     testing = commands.add_parser("test", help=test.__doc__)
     testing.set_defaults(run=test)
     testing.add_argument("--long", action="store_true", help="also soak, fuzz and cluster runs")

@@ -363,7 +363,7 @@ class TestWhatUsersRead:
         capsys: pytest.CaptureFixture[str],
         tmp_path: Path,
     ) -> None:
-        def fails(*_arguments: object) -> None:
+        def fails(**_how: object) -> None:
             raise error
 
         monkeypatch.setattr(install.tempfile, "tempdir", str(tmp_path))
@@ -374,7 +374,7 @@ class TestWhatUsersRead:
         assert "Traceback" not in shown
 
     def test_ctrl_c(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        def interrupted(*_arguments: object) -> None:
+        def interrupted(**_how: object) -> None:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(install, "ensure_environment", interrupted)
@@ -389,7 +389,7 @@ class TestSetUp:
         native, flatpak = tmp_path / ".config/GIMP/3.0", tmp_path / ".var/app/org.gimp.GIMP/config/GIMP/3.0"
         make(native, flatpak)
         monkeypatch.setattr(install, "Machine", lambda: machine(tmp_path))
-        monkeypatch.setattr(install, "ensure_environment", lambda: Path("/x/bin/python"))
+        monkeypatch.setattr(install, "ensure_environment", lambda **_how: Path("/x/bin/python"))
         monkeypatch.setattr(install, "ensure_vendor", lambda _python, _version: vendor)
         assert install.main([]) == 0
         for profile in (native, flatpak):
@@ -400,7 +400,7 @@ class TestSetUp:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(install, "Machine", lambda: machine(tmp_path))
-        monkeypatch.setattr(install, "ensure_environment", lambda: Path("/x/bin/python"))
+        monkeypatch.setattr(install, "ensure_environment", lambda **_how: Path("/x/bin/python"))
         assert install.main([]) == 0
         shown = capsys.readouterr().out
         assert "no GIMP 3 was found" in shown

@@ -8,8 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from painterly_plugin.language import _
+
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
-REPAIR = "Run “python3 install.py” in the Painterly Harmonize folder again, then restart GIMP."
+REPAIR = _("Run “python3 install.py” in the Painterly Harmonize folder again, then restart GIMP.")
 
 
 class ConfigError(Exception):
@@ -60,9 +62,11 @@ def load_config(folder: Path = PLUGIN_FOLDER) -> Config:
             version=str(raw.get("version", "")),
         )
     except FileNotFoundError:
-        raise ConfigError("The plug-in's settings file config.json is missing.") from None
+        raise ConfigError(_("The plug-in's settings file config.json is missing.")) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"The plug-in's settings file config.json cannot be used ({error}).") from error
+        raise ConfigError(
+            _("The plug-in's settings file config.json cannot be used ({error}).").format(error=error)
+        ) from error
 
 
 def add_vendored_modules(folder: Path = PLUGIN_FOLDER) -> None:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from painterly_plugin.config import Config
+from painterly_plugin.config import REPAIR, Config
+from painterly_plugin.language import _
 from painterly_protocol import paths
 from painterly_protocol.client import connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -142,8 +143,8 @@ def ask(config: Config, *arguments: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise PainterlyError(
             ErrorCode.ENGINE_START_FAILED,
-            f"The engine's program could not be run: {error}.",
-            "Run “python3 install.py” in the Painterly Harmonize folder again, then restart GIMP.",
+            _("The engine's program could not be run: {error}.").format(error=error),
+            REPAIR,
         ) from error
     return done.stdout.decode(errors="replace")
 

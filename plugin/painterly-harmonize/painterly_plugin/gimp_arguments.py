@@ -88,7 +88,7 @@ def _add_edges(procedure: Gimp.Procedure) -> None:
 def _add_expert(procedure: Gimp.Procedure) -> None:
     procedure.add_int_argument(
         "size",
-        _("_Working size"),
+        _("Wor_king size"),
         _("Longest side in pixels, at least 32, that the picture is worked on at; 0 leaves it to the quality"),
         *(0, MAX_SIZE, 0, SAVED),
     )
@@ -100,7 +100,7 @@ def _add_expert(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_string_argument(
         "weights",
-        _("_Network"),
+        _("Net_work"),
         _("Which network sees the painting: auto, slim, vgg19, vgg16 or a file"),
         *("auto", SAVED),
     )

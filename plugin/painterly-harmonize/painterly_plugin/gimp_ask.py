@@ -161,7 +161,7 @@ class Window:
         rows.show_all()
 
     def _engine_button(self) -> Gtk.Button:
-        button = Gtk.Button.new_with_mnemonic(_("En_gine…"))
+        button = Gtk.Button.new_with_mnemonic(_("E_ngine…"))
         button.set_tooltip_text(_("Shows the engine's state, its networks and its log"))
         button.connect("clicked", lambda _button: show_engine_window(self._bench.config, self._dialog))
         return button

@@ -14,7 +14,7 @@ from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.pixels import Pixels  # noqa: E402
 
-SIZE = (460, 345)
+SIZE = (420, 280)
 SMALL_RGB, SMALL_MASK = "R'G'B' u8", "Y u8"
 
 
@@ -30,8 +30,8 @@ class Preview:
         self._picture.set_size_request(*SIZE)
         frame = Gtk.Frame()
         frame.add(self._picture)
-        self._button = Gtk.ToggleButton.new_with_mnemonic(_("Show _before"))
-        self._button.set_tooltip_text(_("Shows the object as it was pasted, to compare"))
+        self._button = Gtk.ToggleButton.new_with_mnemonic(_("Com_pare"))
+        self._button.set_tooltip_text(_("Shows the object as it was before, while it is pressed"))
         self._button.set_sensitive(False)
         self._button.connect("toggled", lambda _button: self._draw())
         self.caption = Gtk.Label(label=_("Reading the picture …"), xalign=0.0, wrap=True)

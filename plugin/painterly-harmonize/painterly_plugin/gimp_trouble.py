@@ -15,25 +15,34 @@ from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.remedies import TEXTS, Remedy, remedies_for  # noqa: E402
 from painterly_protocol import paths  # noqa: E402
-from painterly_protocol.errors import PainterlyError  # noqa: E402
 
 WIDTH_CHARS = 80
 POLL_MS = 100
 
 
 class TroubleBar:
-    """Sentence, advice, and buttons that may help. ``widget`` goes to the top of the dialog."""
+    """Sentence, advice, and buttons that may help. ``widget`` goes to the top of the dialog.
+
+    No Gtk.InfoBar: in GIMP's dark theme its text cannot be read.
+    """
 
     def __init__(self, parent: Gtk.Window, config: Config, try_again: Callable[[], None]) -> None:
         self._parent = parent
         self._config = config
         self._try_again = try_again
         self._text = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=WIDTH_CHARS)
-        self._text.show()
-        self.widget = Gtk.InfoBar(message_type=Gtk.MessageType.WARNING, no_show_all=True)
-        self.widget.get_content_area().add(self._text)
-        self._buttons = {remedy: self.widget.add_button(text, number) for number, (remedy, text) in _numbered()}
-        self.widget.connect("response", self._help)
+        row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, border_width=6)
+        row.pack_start(Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.DND), False, False, 0)
+        row.pack_start(self._text, True, True, 0)
+        self._buttons = {remedy: Gtk.Button.new_with_mnemonic(text) for remedy, text in TEXTS.items()}
+        column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, valign=Gtk.Align.CENTER)
+        for remedy, button in self._buttons.items():
+            button.connect("clicked", lambda _button, remedy=remedy: self._help(remedy))
+            column.pack_start(button, False, False, 0)
+        row.pack_end(column, False, False, 0)
+        self.widget = Gtk.Frame(border_width=12)
+        self.widget.add(row)
+        row.show_all()
 
     def show(self, error: Exception) -> None:
         """Say what is wrong; the traceback of a surprise goes to the log."""
@@ -47,8 +56,7 @@ class TroubleBar:
     def hide(self) -> None:
         self.widget.hide()
 
-    def _help(self, _bar: Gtk.InfoBar, number: int) -> None:
-        remedy = dict(_numbers())[number]
+    def _help(self, remedy: Remedy) -> None:
         if remedy is Remedy.SETTINGS:
             show_engine_window(self._config, self._parent)
             return
@@ -68,16 +76,5 @@ class TroubleBar:
 
 
 def sentence_of(error: Exception) -> str:
-    """Sentence and advice in the user's language; a surprise is written to the log."""
-    log = report.write_log(error, paths.log_dir())
-    if isinstance(error, PainterlyError):
-        return f"{_(error.sentence)} {_(error.advice)}".strip()
-    return report.describe(error, log)
-
-
-def _numbers() -> list[tuple[int, Remedy]]:
-    return list(enumerate(TEXTS, start=1))
-
-
-def _numbered() -> list[tuple[int, tuple[Remedy, str]]]:
-    return [(number, (remedy, TEXTS[remedy])) for number, remedy in _numbers()]
+    """Sentence and advice in the user's language; its traceback is written to the log."""
+    return report.describe(error, report.write_log(error, paths.log_dir()))

@@ -16,8 +16,8 @@ class Remedy(Enum):
 
 
 TEXTS = {
-    Remedy.RESTART: _("_Restart the engine"),
-    Remedy.SETTINGS: _("_Engine and networks…"),
+    Remedy.RESTART: _("Restart the engine"),
+    Remedy.SETTINGS: _("Engine and networks…"),
 }
 
 _BY_CODE = {

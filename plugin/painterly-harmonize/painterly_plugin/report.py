@@ -11,20 +11,24 @@ import time
 import traceback
 from pathlib import Path
 
+from painterly_plugin.config import REPAIR, ConfigError
+from painterly_plugin.language import _
+
 LOG_FILE = "plug-in.log"
 
 
 def describe(error: BaseException, log: Path | None) -> str:
     """Sentence and advice for ``error``; ``log`` is where its traceback was written, None where that failed."""
     if isinstance(error, ModuleNotFoundError):
-        return (
-            f"The Python module “{error.name}”, which the plug-in needs, is not there for GIMP's Python "
-            f"({sys.executable}). Run “python3 install.py” in the Painterly Harmonize folder again, then restart GIMP."
-        )
-    if hasattr(error, "sentence") or type(error).__name__ == "ConfigError":
+        missing = _("The Python module “{name}”, which the plug-in needs, is not there for GIMP's Python ({python}).")
+        return f"{missing.format(name=error.name, python=sys.executable)} {REPAIR}"
+    if hasattr(error, "sentence") and hasattr(error, "advice"):
+        return f"{_(error.sentence)} {_(error.advice)}".strip()
+    if isinstance(error, ConfigError):
         return str(error)
-    where = f"The details are in {log}." if log else "Its log could not be written."
-    return f"Something unexpected happened in the plug-in ({type(error).__name__}: {error}). {where}"
+    where = _("The details are in {log}.").format(log=log) if log else _("Its log could not be written.")
+    what = _("Something unexpected happened in the plug-in ({error}).").format(error=f"{type(error).__name__}: {error}")
+    return f"{what} {where}"
 
 
 def write_log(error: BaseException, folder: Path) -> Path | None:
