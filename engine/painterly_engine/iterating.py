@@ -10,6 +10,7 @@ from torch import Tensor
 from painterly_engine.lbfgs import Settings, minimise
 from painterly_engine.network.features import FeatureNetwork, Layout
 from painterly_engine.progress import Observer
+from painterly_engine.soundness import not_finite
 from painterly_engine.window import Box
 from painterly_engine.workspace import Workspace
 from painterly_protocol.messages import Phase
@@ -81,6 +82,9 @@ def optimise(
 
     Returns:
         (3, H, W), a new picture.
+
+    Raises:
+        PainterlyError: NOT_FINITE when it ends in NaN or infinity.
     """
     scale, centre = layout.pixel_scale, layout.centre().to(picture)
     loose = workspace.loose.flatten().nonzero()[:, 0]
@@ -94,6 +98,8 @@ def optimise(
 
     start = (changing[:, loose] - centre[:, 0]).flatten()
     found = minimise(flat, start, settings).view(3, -1)
+    if not bool(found.isfinite().all()):
+        raise not_finite()  # finishing would smooth over it
     moved = workspace.box.of(picture).clone(memory_format=torch.contiguous_format)
     moved.view(3, -1)[:, loose] = (found + centre[:, 0]) / scale
     result = picture.clone()

@@ -22,6 +22,7 @@ from painterly_engine.network.shelf import RANDOM, NetworkShelf
 from painterly_engine.presets import effective
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, scale_bilinear
+from painterly_engine.soundness import not_finite
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -49,7 +50,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     """Load the network, harmonize at working size, bring the change up to the painting's size.
 
     Raises:
-        PainterlyError: EMPTY_MASK, BAD_REQUEST, or what loading the weights raises.
+        PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE, or what loading the weights raises.
     """
     clock = _PhaseClock(observer)
     clock.report(Phase.LOADING, 0.0)
@@ -226,6 +227,8 @@ def _at_own_size(request: HarmonizeRequest, scene: Scene, finished: Finished) ->
     original = painting[box].astype(np.float32) / scale
     harmonized = composite[box].astype(np.float32) / scale + change
     mixed = (original + weight[box][..., None] * (harmonized - original)) * scale
+    if not np.isfinite(mixed[inside[box]]).all():
+        raise not_finite()  # as whole numbers they would be black, and nobody would know why
     if painting.dtype.kind != "f":
         mixed = np.rint(mixed.clip(0, scale))
     return x, y, np.where(inside[box][..., None], mixed.astype(painting.dtype), painting[box])

@@ -261,14 +261,18 @@ def fill(disk: Path) -> Path:
     return full
 
 
-def test_a_full_disk_keeps_it_from_starting_with_a_sentence(small_disk: Path) -> None:
-    fill(small_disk)
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_disk_that_takes_nothing_keeps_it_from_starting_with_a_sentence(small_disk: Path, fault: str) -> None:
+    if fault == "full":
+        fill(small_disk)
+    else:
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     command = [sys.executable, "-m", "painterly_engine.service", "--runtime-dir", str(small_disk / "run")]
     environment = {**os.environ, "PAINTERLY_LOG_DIR": str(small_disk / "log")}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == 1
-    assert "No space left on device" in ended.stderr
-    assert "Make room" in ended.stderr
+    assert ("No space left on device" if fault == "full" else "Read-only file system") in ended.stderr
+    assert "Make room or correct its permissions" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -65,6 +65,6 @@ def _histograms(samples: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """Counts per channel, (C, 256) float64; a channel of one value only is counted over one unit either side of it."""
     constant = low == high
     low, high = torch.where(constant, low - 1, low), torch.where(constant, high + 1, high)
-    bins = ((samples - low) / (high - low) * BINS).long().clamp(max=BINS - 1)
+    bins = ((samples - low) / (high - low) * BINS).long().clamp(0, BINS - 1)  # NaN too is counted somewhere
     counts = torch.zeros(len(samples), BINS, dtype=torch.float64)
     return counts.scatter_add_(1, bins, torch.ones_like(samples))

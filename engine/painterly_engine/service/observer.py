@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from painterly_engine.progress import Observer
 from painterly_engine.service.overall import OverallProgress
-from painterly_engine.service.soundness import check_losses
+from painterly_engine.soundness import check_losses
 from painterly_protocol.messages import Cancel, Message, Phase, Preview, Progress, Submit
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from painterly_engine.service.log import event, log_to_file
 from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.observer import JobCancelled, JobObserver
 from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
-from painterly_engine.service.soundness import check_result
+from painterly_engine.soundness import check_result
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Failure, Hello, Result, Submit
