@@ -135,6 +135,12 @@ class GimpWindow:
         """Move the visible window whose title matches the regular expression."""
         self._x("xdotool", "windowmove", self._window(title), str(x), str(y))
 
+    def size(self, title: str) -> tuple[int, int]:
+        """(width, height) of the visible window whose title matches, with its frame."""
+        geometry = self._x("xdotool", "getwindowgeometry", "--shell", self._window(title))
+        found = dict(line.split("=", 1) for line in geometry.splitlines() if "=" in line)
+        return int(found["WIDTH"]), int(found["HEIGHT"]) + FRAME
+
     def _window(self, title: str) -> str:
         self.wait_for_window(title)
         return self._x("xdotool", "search", "--onlyvisible", "--name", title).split()[-1]
