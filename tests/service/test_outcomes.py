@@ -6,12 +6,15 @@ import pytest
 
 from painterly_engine.service.outcomes import Outcome, Outcomes
 from painterly_protocol import wire
+from painterly_protocol.listener import Peer
 from painterly_protocol.messages import Failure, Result
 from support import jobs
 
+ADA = Peer(b"connection", "ada")
+
 
 def ended(name: str) -> Outcome:
-    return Outcome(name, "ada", b"print", wire.encode(Result(name, 0, 0, jobs.flat(3, 0))))
+    return Outcome(name, ADA, b"print", wire.encode(Result(name, 0, 0, jobs.flat(3, 0))))
 
 
 SIZE = ended("1").size
@@ -20,7 +23,7 @@ SIZE = ended("1").size
 def is_kept(outcomes: Outcomes, name: str) -> bool:
     found = outcomes.get(name)
     assert found is not None
-    assert (found.owner, found.fingerprint) == ("ada", b"print")
+    assert (found.client, found.fingerprint) == (ADA, b"print")
     message = wire.decode(found.frames)
     assert isinstance(message, Result | Failure)
     assert message.job_id == name

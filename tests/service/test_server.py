@@ -21,6 +21,7 @@ from painterly_protocol.messages import (
     EngineState,
     Failure,
     Phase,
+    Priority,
     Progress,
     Queued,
     Result,
@@ -171,6 +172,48 @@ def test_cancelling_what_is_not_there_is_answered(client: EngineClient) -> None:
     ended = outcome(client, "nobody")
     assert isinstance(ended, Failure)
     assert ended.code == ErrorCode.BAD_REQUEST.value
+
+
+def test_a_cancel_that_comes_too_late_brings_no_second_result(engine: RealEngine, client: EngineClient) -> None:
+    job_id = client.submit(jobs.request())
+    assert harmonized(outcome(client, job_id))
+    client.cancel(job_id)
+    client.status(30)  # answered after the cancel
+    assert [m for m in client.events() if isinstance(m, Result | Failure)] == []
+    with engine.connect() as another:
+        another.cancel(job_id)
+        assert harmonized(outcome(another, job_id)), "who was not told yet is"
+
+
+def test_another_job_under_a_known_id_is_refused(tmp_path: Path, client: EngineClient) -> None:
+    hold = tmp_path / "hold"
+    job_id = client.submit(jobs.request(f"hold:{hold}"))
+    assert running(client, job_id)
+    with caught(ErrorCode.BAD_REQUEST) as error:
+        client.run(jobs.request(), job_id=job_id)
+    assert "Another job" in error.value.sentence
+    hold.touch()
+    assert harmonized(client.run(jobs.request(f"hold:{hold}"), job_id=job_id)), "the same job is known by its id"
+    with caught(ErrorCode.BAD_REQUEST):
+        client.run(jobs.request(), job_id=job_id)
+
+
+def test_a_preview_overtakes_what_waits(tmp_path: Path, client: EngineClient) -> None:
+    hold = tmp_path / "hold"
+    first = client.submit(jobs.request(f"hold:{hold}"))
+    assert running(client, first)
+    batch = client.submit(jobs.request(), priority=Priority.BATCH)
+    preview = client.submit(jobs.request(), priority=Priority.PREVIEW)
+    places: list[tuple[str, int]] = []
+
+    def told() -> bool:
+        places.extend((m.job_id, m.position) for m in client.events(0.1) if isinstance(m, Queued))
+        return (batch, 1) in places
+
+    wait_until(told)
+    assert (preview, 0) in places
+    hold.touch()
+    assert list(outcomes(client, first, batch, preview)) == [first, preview, batch]
 
 
 def test_only_its_own_client_cancels_a_job(tmp_path: Path, engine: RealEngine, client: EngineClient) -> None:

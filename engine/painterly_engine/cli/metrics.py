@@ -74,7 +74,7 @@ def make_registry() -> CollectorRegistry:
         raise PainterlyError(
             ErrorCode.BAD_REQUEST,
             "prometheus-client is not installed.",
-            "Install it where painterly is: pip install 'painterly-harmonize[metrics]'.",
+            "Install it where painterly is: pip install prometheus-client.",
         ) from error
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Engine())

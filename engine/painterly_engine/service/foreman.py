@@ -71,7 +71,7 @@ class Foreman:
         """
         ended = self._outcomes.get(submit.job_id)
         if ended is not None:
-            _same(ended.owner == client.name and ended.fingerprint == wire.fingerprint(frames))
+            _same(ended.client.name == client.name and ended.fingerprint == wire.fingerprint(frames))
             self._listener.forward(client, ended.frames)
             return
         job = self._queue.find(submit.job_id)
@@ -89,10 +89,10 @@ class Foreman:
         job = self._queue.find(job_id)
         if job is None:
             ended = self._outcomes.get(job_id)
-            if ended is None or ended.owner != client.name:
+            if ended is None or ended.client.name != client.name:
                 failure = Failure(job_id, ErrorCode.BAD_REQUEST.value, "There is no such job to cancel.")
                 self._listener.send(client, failure)
-            else:
+            elif ended.client != client:  # else its outcome, which was faster, is on its way already
                 self._listener.forward(client, ended.frames)
         elif job.client != client:
             sentence, advice = "Only the client that submitted a job may cancel it.", "Cancel it there."
@@ -172,7 +172,7 @@ class Foreman:
         self.tally.ended(name, ran)
         self._last_job = {"job_id": job.job_id, "outcome": name}
         self._places.pop(job.job_id, None)
-        outcome = Outcome(job.job_id, job.client.name, wire.fingerprint(job.frames), frames or wire.encode(how))
+        outcome = Outcome(job.job_id, job.client, wire.fingerprint(job.frames), frames or wire.encode(how))
         self._outcomes.keep(outcome)
         self._listener.forward(job.client, outcome.frames)
 

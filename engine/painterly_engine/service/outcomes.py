@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode
+from painterly_protocol.listener import Peer
 from painterly_protocol.messages import Failure
 
 
@@ -15,13 +16,13 @@ from painterly_protocol.messages import Failure
 class Outcome:
     """
     Attributes:
-        owner: name of the client's key; nobody else is told.
+        client: who has been told; others with the same key may ask, nobody else.
         fingerprint: of the Submit; another job under the same id is another job.
         frames: the Result or Failure, as the client gets it.
     """
 
     job_id: str
-    owner: str
+    client: Peer
     fingerprint: bytes
     frames: Sequence[wire.Buffer]
 
@@ -43,7 +44,7 @@ class Outcomes:
         self._kept[outcome.job_id] = outcome
         while len(self._kept) > self._count or sum(kept.size for kept in self._kept.values()) > self._max_bytes:
             job_id, old = self._kept.popitem(last=False)
-            self._forgotten[job_id] = Outcome(job_id, old.owner, old.fingerprint, _forgotten(job_id))
+            self._forgotten[job_id] = Outcome(job_id, old.client, old.fingerprint, _forgotten(job_id))
         while len(self._forgotten) > self._remembered:
             self._forgotten.popitem(last=False)
 
