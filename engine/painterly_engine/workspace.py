@@ -14,13 +14,12 @@ from painterly_engine.resample import scale_nearest
 from painterly_engine.window import Box, Size, box_of, features_in, on_grid, reach, receptive_field, sizes, tiles
 
 LEAST_TILE = 512 * 512
-TILE_SHARE = 3
-"""What a forward pass holds at once is about a third of what an iteration keeps for its way back."""
 
 
 def tile_area(box: Box) -> int:
-    """Pixels that may be sent through the network at once without taking more memory than iterating a box does."""
-    return max(LEAST_TILE, TILE_SHARE * box.area)
+    """Pixels to send through the network at once: with the features of the whole painting beside them they take no more
+    memory than iterating a box does, which keeps every step for its way back."""
+    return max(LEAST_TILE, box.area)
 
 
 @dataclass(frozen=True)

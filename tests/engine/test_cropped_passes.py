@@ -100,7 +100,6 @@ def test_tiles_of_the_painting_change_nothing(monkeypatch: pytest.MonkeyPatch) -
     s, network = scene(CORNERS["inside"]), small_network(LAYOUTS["caffe"])
     whole = run(s, network, 2)
     monkeypatch.setattr(workspace, "LEAST_TILE", 1)
-    monkeypatch.setattr(workspace, "TILE_SHARE", 0)
     tiled = run(s, network, 2)
     assert torch.equal(tiled[1], whole[1])
     torch.testing.assert_close(tiled[0], whole[0], rtol=0, atol=1e-10)

@@ -25,7 +25,9 @@ class HistogramLoss:
     def __init__(self, style: Tensor, ring: Tensor, inside: Tensor, count: int | None = None) -> None:
         self.count = count or inside.numel()
         self.inside = inside.flatten().nonzero()[:, 0]
-        self.by_rank = values_by_rank(style[:, ring], len(self.inside)).to(style)
+        # A channel at a time: in float64 and with their ranks all at once would be many times what is kept.
+        channels = [values_by_rank(samples[ring][None], len(self.inside)).to(style) for samples in style]
+        self.by_rank = torch.cat(channels)
 
     def __call__(self, features: Tensor) -> Evaluation:
         """The gradient is F - R: the published one lacks the factor 2."""

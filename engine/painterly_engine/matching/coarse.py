@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from painterly_engine.matching.correlation import BUDGET, Query, ignore
+from painterly_engine.matching.correlation import Query, ignore, usual_budget
 from painterly_engine.matching.cosine import EPSILON, match_patches
 from painterly_engine.window import Box
 
@@ -30,7 +30,7 @@ def match_at_any_size(
     report: Callable[[float], None] = ignore,
     *,
     query: Query | None = None,
-    budget: int = BUDGET,
+    budget: int | None = None,
     exact_pairs: int = EXACT_PAIRS,
 ) -> Tensor:
     """``match_patches``, exact up to so many pairs of positions and nearly so beyond.
@@ -40,7 +40,7 @@ def match_at_any_size(
         target: (C, h2, w2) features.
         report: called with the fraction done; may raise to stop.
         query: which positions, where the source is a part of a picture; all without it.
-        budget: bytes to take beside arguments and result.
+        budget: bytes to take beside arguments and result; ``usual_budget`` without it.
         exact_pairs: positions asked for times positions of the target.
 
     Returns:
@@ -67,16 +67,17 @@ class PatchCosines:
         source: (C, h, w), what the query calls ``given``.
         target: (C, h2, w2).
         query: which positions.
-        budget: bytes to take.
+        budget: bytes to take; ``usual_budget`` without it.
     """
 
-    def __init__(self, source: Tensor, target: Tensor, query: Query, budget: int = BUDGET) -> None:
+    def __init__(self, source: Tensor, target: Tensor, query: Query, budget: int | None = None) -> None:
         self.size, self.target_size = source.shape[1:], target.shape[1:]
         self.a, self.b = (features.flatten(1).T.contiguous() for features in (source, target))
         self.energy_a, self.energy_b = self.a.square().sum(1), self.b.square().sum(1)
         grid = torch.arange(len(self.a), device=source.device).view(self.size)
         self.places = query.positions.within(query.given).of(grid).flatten()
         # What is gathered for one offset at both ends, and room for their product.
+        budget = usual_budget(source.device) if budget is None else budget
         self.chunk = max(1, budget // (4 * self.a.shape[1] * self.a.element_size()))
 
     def __call__(self, field: Tensor) -> Tensor:

@@ -22,8 +22,12 @@ from painterly_engine.window import Box, Size
 CACHED_BYTES = 16 * 2**20
 """Of one block of scores on a CPU; larger ones fall out of its caches."""
 BLOCKS_ALIVE = 8
-BUDGET = 512 * 2**20
-"""Bytes that a matching may take beside what it is given and gives back."""
+CPU_BUDGET, GPU_BUDGET = 128 * 2**20, 2**30
+"""Bytes that a matching may take, unless told otherwise, beside what it is given and gives back."""
+
+
+def usual_budget(device: torch.device) -> int:
+    return CPU_BUDGET if device.type == "cpu" else GPU_BUDGET
 
 
 def working_dtype(device: torch.device) -> torch.dtype:
@@ -130,7 +134,7 @@ def best_targets(
     prepare: Callable[[Tensor], Tensor],
     scored: Callable[[Tensor, Band], Score],
     report: Callable[[float], None],
-    budget: int,
+    budget: int | None,
 ) -> Tensor:
     """The first target position of highest score, for every position of the query.
 
@@ -142,11 +146,12 @@ def best_targets(
         prepare: (C, …) features to those that are multiplied, in the working type.
         scored: the source as (h, w, C) and a band of the target to the score of their blocks.
         report: called after every block with the fraction done; may raise to stop.
-        budget: bytes.
+        budget: bytes; ``usual_budget`` without it.
 
     Returns:
         (h, w) int64 for the query's box, raster index into the target; 0 where every score is minus infinity.
     """
+    budget = usual_budget(source.device) if budget is None else budget
     a = prepare(source).permute(1, 2, 0).contiguous()
     asked = query.positions.within(query.given)
     columns = slice(asked.left, asked.right)

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine.matching.correlation import (
-    BUDGET,
     Band,
     Block,
     Query,
@@ -29,7 +28,7 @@ def match_patches(
     report: Callable[[float], None] = ignore,
     *,
     query: Query | None = None,
-    budget: int = BUDGET,
+    budget: int | None = None,
 ) -> Tensor:
     """For positions of the source, the target position whose 3×3 patch has the largest cosine with their own.
 
@@ -41,7 +40,7 @@ def match_patches(
         target: (C, h2, w2) features.
         report: called with the fraction done many times a second; may raise to stop.
         query: which positions, where the source is a part of a picture; all without it.
-        budget: bytes to take beside arguments and result.
+        budget: bytes to take beside arguments and result; ``usual_budget`` without it.
 
     Returns:
         (h, w) int64 for every position asked for, raster index y·w2 + x into the target.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from painterly_engine.matching.correlation import (
-    BUDGET,
     Band,
     Block,
     Query,
@@ -28,7 +27,7 @@ def match_reference(
     report: Callable[[float], None] = ignore,
     *,
     query: Query | None = None,
-    budget: int = BUDGET,
+    budget: int | None = None,
 ) -> Tensor:
     """For positions of the source, the target position whose 3×3 patch of unit features correlates most.
 
@@ -41,7 +40,7 @@ def match_reference(
         target: (C, h2, w2) features.
         report: called with the fraction done many times a second; may raise to stop.
         query: which positions, where the source is a part of a picture; all without it.
-        budget: bytes to take beside arguments and result.
+        budget: bytes to take beside arguments and result; ``usual_budget`` without it.
 
     Returns:
         (h, w) int64 for every position asked for, raster index y·w2 + x into the target. Where the border rule leaves
