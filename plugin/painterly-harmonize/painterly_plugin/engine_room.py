@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,10 @@ from typing import Generic, TypeVar
 from painterly_plugin.config import REPAIR, Config
 from painterly_plugin.language import _
 from painterly_protocol import paths
-from painterly_protocol.client import connect
+from painterly_protocol.client import connect, stop_whatever_version
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.launcher import clean_environment
-from painterly_protocol.messages import EngineState, Status
+from painterly_protocol.messages import Status
 
 T = TypeVar("T")
 END_S = 15.0  # how long an engine may take to end
@@ -75,23 +74,23 @@ def status(config: Config) -> Status | None:
 
 
 def stop(config: Config) -> None:
-    """End the running engine, and wait until it is gone.
+    """End the running engine, of whatever version, and wait until it is gone.
 
     Raises:
-        PainterlyError: it does not end, or speaks another version.
+        PainterlyError: ENGINE_GONE where it does not end.
     """
     try:
-        with connect(config.runtime_dir, client="gimp-plug-in") as client:
-            client.shutdown()
-            time.sleep(0.2)  # the word must leave before the line is cut
+        has_ended = stop_whatever_version(config.runtime_dir, END_S)
     except PainterlyError as error:
         if error.code is ErrorCode.ENGINE_ABSENT:
             return
         raise
-    published = (config.runtime_dir or paths.runtime_dir()) / "engine.json"
-    deadline = time.monotonic() + END_S
-    while published.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    if not has_ended:
+        raise PainterlyError(
+            ErrorCode.ENGINE_GONE,
+            _("The engine does not stop."),
+            _("End its process, or restart the computer, and try again."),
+        )
 
 
 def describe_status(found: Status | None) -> Mapping[str, str]:
@@ -100,11 +99,6 @@ def describe_status(found: Status | None) -> Mapping[str, str]:
         return {"state": "absent"}
     lines = {"state": found.state.value, "queued": str(found.queued)}
     return lines | {str(name): str(value) for name, value in found.details.items() if value is not None}
-
-
-def is_working(found: Status | None) -> bool:
-    """Whether stopping the engine would end somebody's job."""
-    return found is not None and found.state is EngineState.BUSY
 
 
 # ---------------------------------------------------------------- the engine's command line
@@ -155,7 +149,6 @@ class Download:
     def __init__(self, config: Config, name: str) -> None:
         self.fraction = 0.0
         self.outcome: str | None = None
-        self._last: list[str] = []
         try:
             self._process = subprocess.Popen(
                 command_line(config, "weights", "fetch", name),

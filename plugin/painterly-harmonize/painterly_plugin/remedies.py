@@ -29,6 +29,7 @@ _BY_CODE = {
     ErrorCode.ENGINE_START_FAILED: (Remedy.RESTART, Remedy.SETTINGS),
     ErrorCode.ENGINE_GONE: (Remedy.RESTART, Remedy.SETTINGS),
     ErrorCode.VERSION_MISMATCH: (Remedy.RESTART, Remedy.SETTINGS),
+    ErrorCode.NOT_ADMITTED: (Remedy.SETTINGS,),
     ErrorCode.UNSAFE_FOLDER: (Remedy.SETTINGS,),
     ErrorCode.QUEUE_FULL: (Remedy.SETTINGS,),
     ErrorCode.INTERNAL: (Remedy.RESTART, Remedy.SETTINGS),

@@ -1,0 +1,138 @@
+"""The engine seen from the plug-in's own window: state, stopping, networks, report."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from painterly_plugin import engine_room
+from painterly_plugin.config import Config
+from painterly_plugin.engine_room import Download, Errand, Network
+from painterly_plugin.remedies import TEXTS, Remedy, remedies_for
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import EngineState
+from support.fake_engine import FakeEngine, wait_until
+from support.installer import ENGINE_PYTHON
+
+
+def config_of(folder: Path, python: str = str(ENGINE_PYTHON)) -> Config:
+    return Config((python, "-m", "painterly_engine.service"), runtime_dir=folder, version="9.9")
+
+
+def test_no_engine_is_a_state_too(tmp_path: Path) -> None:
+    assert engine_room.status(config_of(tmp_path / "run")) is None
+    assert engine_room.describe_status(None) == {"state": "absent"}
+    engine_room.stop(config_of(tmp_path / "run"))
+
+
+def test_the_running_engine_tells_its_state_and_stops(tmp_path: Path) -> None:
+    with FakeEngine(tmp_path) as engine:
+        config = config_of(engine.runtime_dir)
+        found = engine_room.status(config)
+        assert found is not None
+        assert found.state is EngineState.READY
+        assert engine_room.describe_status(found)["state"] == "ready"
+        engine_room.stop(config)
+        assert engine.messages("shutdown")
+        assert engine_room.status(config) is None
+
+
+def test_the_real_command_line_lists_the_networks(tmp_path: Path) -> None:
+    found = engine_room.networks(config_of(tmp_path))
+    assert {network.name for network in found} >= {"slim", "vgg19", "vgg16"}
+    slim = next(network for network in found if network.name == "slim")
+    assert slim.is_here
+    assert "MB" in slim.state
+
+
+def test_an_engine_that_is_not_installed_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PainterlyError, match=r"could not be run.*install\.py"):
+        engine_room.networks(config_of(tmp_path, "/nowhere/python"))
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Let the engine's command line be ``source``."""
+    monkeypatch.setattr(engine_room, "command_line", lambda _config, *_arguments: [sys.executable, "-uc", source])
+
+
+def test_a_download_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    scripted(
+        monkeypatch,
+        "import sys, time, pathlib\n"
+        "sys.stderr.write('\\rvgg19:  42%|####      | 231M/550M [00:10<00:14, 23.0MB/s]'); sys.stderr.flush()\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "print('vgg19: sha256 abc')",
+    )
+    download = Download(config_of(tmp_path), "vgg19")
+    wait_until(lambda: download.fraction == 0.42)
+    assert download.outcome is None
+    gate.touch()
+    wait_until(lambda: download.outcome is not None)
+    assert download.outcome == ""
+
+
+def test_a_failed_or_cancelled_download_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    scripted(monkeypatch, "import sys; print('vgg19:  3%'); sys.exit('The server could not be reached.')")
+    failed = Download(config_of(tmp_path), "vgg19")
+    wait_until(lambda: failed.outcome is not None)
+    assert failed.outcome == "The server could not be reached."
+    scripted(monkeypatch, "import time; print('vgg19:  5%', flush=True); time.sleep(600)")
+    long = Download(config_of(tmp_path), "vgg19")
+    wait_until(lambda: long.fraction == 0.05)
+    long.cancel()
+    wait_until(lambda: long.outcome is not None)
+    assert long.outcome
+    monkeypatch.undo()
+    missing = Download(Config(("/nowhere/python",)), "vgg19")
+    wait_until(lambda: missing.outcome is not None)
+
+
+def test_the_report_names_versions_but_not_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "home" / "vincent"
+    logs = home / "log"
+    logs.mkdir(parents=True)
+    (logs / "engine.log").write_text(f"opened {home}/secret/painting.png for vincent\nlast words\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PAINTERLY_LOG_DIR", str(logs))
+    monkeypatch.setattr(getpass, "getuser", lambda: "vincent")
+    text = engine_room.report(config_of(tmp_path / "run"), "3.0.4", thorough=False)
+    assert "Painterly Harmonize 9.9, GIMP 3.0.4" in text
+    assert "state absent" in text
+    assert "last words" in text
+    assert "~/secret/painting.png for <user>" in text
+    assert "vincent" not in text
+
+
+def test_an_errand_brings_back_what_was_made_or_raised() -> None:
+    done, failed = Errand(lambda: 3), Errand(lambda: 1 // 0)
+    wait_until(lambda: done.outcome is not None and failed.outcome is not None)
+    assert done.outcome == 3
+    assert isinstance(failed.outcome, ZeroDivisionError)
+
+
+def test_networks_are_read_off_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listing = (
+        "slim     2.5 MB, sha256 0123, used by default\n         ours\n         MIT\nvgg19    not here\n         x\n"
+    )
+    monkeypatch.setattr(
+        engine_room.subprocess, "run", lambda *_a, **_k: subprocess.CompletedProcess([], 0, listing.encode())
+    )
+    assert engine_room.networks(config_of(tmp_path)) == [
+        Network("slim", "2.5 MB, sha256 0123, used by default", True),
+        Network("vgg19", "not here", False),
+    ]
+
+
+def test_every_remedy_has_its_button() -> None:
+    assert set(TEXTS) == set(Remedy)
+    for code in ErrorCode:
+        assert set(remedies_for(PainterlyError(code, "x"))) <= set(Remedy)
+    assert remedies_for(PainterlyError(ErrorCode.WEIGHTS_MISSING, "x")) == (Remedy.SETTINGS,)
+    assert remedies_for(PainterlyError(ErrorCode.EMPTY_MASK, "x")) == ()
+    assert Remedy.RESTART in remedies_for(PainterlyError(ErrorCode.VERSION_MISMATCH, "x"))
+    assert remedies_for(ValueError("surprise")) == (Remedy.SETTINGS,)
