@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -323,3 +324,17 @@ layers = [add_layer(image, "cup", (6, 6), flat((6, 6), (30, 30, 30, 255)), (3, 4
     done.check_done("cup")
     assert rgb_at(done.sent("painting"), WIDTH, 0, 0) == (200, 200, 200)
     assert done.layer["rgba"][:4] == bytes((225, 225, 225, 255))
+
+
+def test_two_gimps_at_once_get_each_its_own(place: Workplace) -> None:
+    source = """
+image = new_image(48, 32)
+add_layer(image, "painting", (48, 32), flat((48, 32), (200, 200, 200, 255)))
+layers = [add_layer(image, "cup", (6, 6), flat((6, 6), (*colour, 255)), (3, 4))]
+"""
+    colours = [(10, 20, 30), (130, 140, 150)]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda colour: place.harmonize(source, colour=colour), colours))
+    for done, colour in zip(both, colours, strict=True):
+        done.check_done("cup")
+        assert done.layer["rgba"][:4] == bytes((*(255 - part for part in colour), 255))

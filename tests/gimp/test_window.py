@@ -157,3 +157,35 @@ def test_an_object_deleted_meanwhile_ends_in_a_sentence(atelier: Atelier) -> Non
     window.wait_for_no_window(DIALOG)
     assert window.call("result = [layer.get_name() for layer in image.get_layers()]") == ["painting"]
     assert "Traceback" not in window.log()
+
+
+def test_again_starts_from_the_settings_of_the_layer(atelier: Atelier) -> None:
+    """The dialog on a result shows what that was made with, not the last values, and reads only once."""
+    window = atelier.window
+    atelier.hold.touch()
+    source = "made = harmonize(image, [cup], seed=77, size=64, genre='cubism', edge_softness=3.0)['values'][0]"
+    window.call(source + "\nimage.set_selected_layers([made]); result = None")
+    atelier.open_dialog()
+    atelier.accept()
+    atelier.wait_for_layers(4)
+    window.wait_for_no_window(DIALOG)
+    first, again = ({**job["parameters"], "previews": None} for job in atelier.engine.messages("submit"))
+    assert first == again
+    assert (again["seed"], again["size"], again["stylization"]) == (77, 64, "cubism")
+    masks = "result = [pixels(layer.get_mask(), MASK) for layer in image.get_layers()[:2]]"
+    newer, older = window.call(masks)
+    assert newer == older, "the edge was softened twice"
+
+
+def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
+    window = atelier.window
+    window.focus(IMAGE_WINDOW)
+    window.keys("alt+e", "Up", "Return")
+    window.wait_for_window("Engine and Networks")
+    atelier.engine.wait_for("status-query")
+    window.focus("Engine and Networks")
+    window.keys("alt+s")  # stops the engine
+    atelier.engine.wait_for("shutdown")
+    window.keys("Escape")
+    window.wait_for_no_window("Engine and Networks")
+    assert "Traceback" not in window.log()

@@ -58,6 +58,10 @@ def recall(bench: Bench) -> None:
         wanted = float(value) if specification.value_type.name == "gdouble" else value
         if isinstance(wanted, type(bench.arguments.get_property(name))):
             bench.arguments.set_property(name, wanted)
+    if Gimp.Selection.is_empty(bench.image):
+        # Its mask is taken over, in which the outline is moved and softened already.
+        bench.arguments.set_property("mask-growth", 0)
+        bench.arguments.set_property("edge-softness", 0.0)
 
 
 class Stage(Enum):
