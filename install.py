@@ -612,6 +612,8 @@ def install_service(machine: Machine, python: Path, listen: str = "") -> None:
     if not (file.is_file() and same_content(file, text)):
         replace_file(file, text)
     say(f"The service is installed: {file}")
+    # One that GIMP has started would keep the service's from starting.
+    run_step(machine, [str(python), "-m", "painterly_engine.cli", "stop"])
     steps = service_steps(machine, file, starts=True)
     if [run_step(machine, step) for step in steps][-1]:
         say("The engine runs, and starts at each login.")

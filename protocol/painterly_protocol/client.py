@@ -320,6 +320,7 @@ class _Line:
             return
         if not info.server_key:
             raise ValueError("a TCP address without a key")
+        self._socket.ipv6 = True  # as well; a name in a ticket may be either
         keys.guard_client(self._socket, info.server_key, keys.KeyPair(info.client_public_key, info.client_secret_key))
 
     def send(self, message: ClientMessage) -> None:

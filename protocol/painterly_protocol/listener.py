@@ -152,6 +152,7 @@ class Listener:
                 "Make one with “painterly keys add NAME --engine HOST:PORT” first.",
             )
         keys.guard_server(self.socket, self._door.keyring.own())
+        self.socket.ipv6 = "[" in address
         try:
             self.socket.bind(f"tcp://{address}")
         except zmq.ZMQError as error:

@@ -13,7 +13,7 @@ from wsgiref.simple_server import make_server
 
 import pytest
 
-from painterly_engine.cli import metrics
+from painterly_engine.cli import doctor, metrics
 from painterly_engine.cli.main import main
 from painterly_protocol import remote
 from painterly_protocol.keyring import Keyring
@@ -170,3 +170,12 @@ def test_a_ticket_is_used_and_left(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "own engine again" in said(capsys, "keys", "leave")
     assert "already" in said(capsys, "keys", "leave")
     assert "There is no file" in said(capsys, "keys", "use", "no.ticket", status=1)
+
+
+def test_the_doctor_looks_at_the_engine_that_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [finding.text for finding in doctor._engine()] == ["not running; it starts when it is needed"]
+    said(capsys, "keys", "add", "ada", "--engine", "127.0.0.1:1")
+    said(capsys, "keys", "use", "ada.ticket")
+    (finding,) = doctor._safely(doctor._engine)
+    assert not finding.well
+    assert "127.0.0.1:1 does not answer" in finding.text

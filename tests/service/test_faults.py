@@ -418,6 +418,17 @@ def test_a_client_of_version_1_is_answered_in_version_1(client: EngineClient) ->
     assert "install.py" in fields["advice"]
 
 
+@pytest.mark.parametrize("version", [3, 99])
+def test_a_newer_client_learns_in_its_own_version_that_the_engine_is_old(client: EngineClient, version: int) -> None:
+    client._line.send_frames([wire.msgpack.packb([version, "hello", {"novelty": [1]}, {}])])
+    wait_until(lambda: client._line._socket.poll(100))
+    (frame,) = client._line._socket.recv_multipart()
+    answered, kind, fields, _ = wire.msgpack.unpackb(frame)
+    assert (answered, kind) == (version, "failure")
+    assert "older engine is still running" in fields["sentence"]
+    assert "painterly stop" in fields["advice"]
+
+
 # ---------------------------------------------------------------- idleness and limits
 
 

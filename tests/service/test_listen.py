@@ -180,6 +180,16 @@ def test_a_removed_key_shuts_its_holder_out_at_once(
     assert not _admitted(ticket)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_an_address(tmp_path: Path, keyring: Keyring, port: int) -> None:
+    ticket = keyring.add("ada", f"[::1]:{port}")
+    with (
+        RealEngine(tmp_path, "--listen", f"[::1]:{port}"),
+        connect(machine_of(ticket, tmp_path / "ada"), timeout_s=30) as client,
+    ):
+        assert harmonized(client.run(jobs.request()))
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_key_made_later_needs_no_restart(keyring: Keyring, port: int, tmp_path: Path) -> None:
     with connect(machine_of(keyring.add("bob", f"127.0.0.1:{port}"), tmp_path / "bob"), timeout_s=30) as bob:

@@ -15,7 +15,7 @@ from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.listener import Transport
 from painterly_protocol.messages import Failure, Result
-from support.fake_engine import wait_until
+from support.fake_engine import DEADLINE_S, wait_until
 from support.scripted_runner import FACTORY
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -97,12 +97,12 @@ def worker_pid(client: EngineClient) -> int:
     return pid
 
 
-def outcome(client: EngineClient, job_id: str) -> Result | Failure:
+def outcome(client: EngineClient, job_id: str, deadline_s: float = DEADLINE_S) -> Result | Failure:
     """Wait for the job's end; everything else that arrives is dropped."""
-    return outcomes(client, job_id)[job_id]
+    return outcomes(client, job_id, deadline_s=deadline_s)[job_id]
 
 
-def outcomes(client: EngineClient, *job_ids: str) -> dict[str, Result | Failure]:
+def outcomes(client: EngineClient, *job_ids: str, deadline_s: float = DEADLINE_S) -> dict[str, Result | Failure]:
     """As ``outcome``, for jobs of which several may end at once."""
     found: dict[str, Result | Failure] = {}
 
@@ -110,7 +110,7 @@ def outcomes(client: EngineClient, *job_ids: str) -> dict[str, Result | Failure]
         found.update({m.job_id: m for m in client.events(0.1) if isinstance(m, Result | Failure)})
         return found.keys() >= set(job_ids)
 
-    wait_until(ended)
+    wait_until(ended, deadline_s)
     return found
 
 

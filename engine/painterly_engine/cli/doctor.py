@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from painterly_engine import __version__
-from painterly_protocol import paths
+from painterly_protocol import paths, remote
 from painterly_protocol.client import connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.launcher import START_LOG, gist
@@ -98,12 +98,14 @@ def _folders() -> Iterator[Finding]:
 
 
 def _engine() -> Iterator[Finding]:
+    ticket = remote.in_use(paths.runtime_dir())
+    place = "" if ticket is None else f" at {ticket.endpoint.removeprefix('tcp://')}"
     try:
         with connect(client="painterly-doctor") as client:
             status = client.status()
-            yield Finding("engine", f"running, process {client.welcome.pid}, {status.state.value}")
+            yield Finding("engine", f"running{place}, process {client.welcome.pid}, {status.state.value}")
     except PainterlyError as error:
-        if error.code is not ErrorCode.ENGINE_ABSENT:
+        if error.code is not ErrorCode.ENGINE_ABSENT or ticket is not None:
             raise
         yield Finding("engine", "not running; it starts when it is needed")
 
