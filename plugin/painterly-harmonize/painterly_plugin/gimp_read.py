@@ -185,21 +185,21 @@ class Sitting:
         _put_on_top(self._scratch, ground)
         yield
         painting = yield from self._visible_rgb(area)
-        return _Seen(area, painting, ground, box, rgba, solid(leading_bytes(own)), own)
+        # An earlier result's mask may reach beyond the object.
+        alpha = alpha_plane(rgba, box.width, box.height, self._sample_type)
+        there = both(solid(leading_bytes(own)), solid(leading_bytes(alpha)))
+        return _Seen(area, painting, ground, box, rgba, there, own)
 
     def _needed_box(self, object_layer: Gimp.Layer) -> Box:
         """Where on the canvas the mask can be anything but zero."""
+        if self._earlier_mask() is not None:
+            return self._region.intersect(_box_of(self._choice.earlier))
         box = self._region
         if not _grows_by_filters(object_layer):
-            _ok, x, y = object_layer.get_offsets()
-            box = box.intersect(Box(x, y, object_layer.get_width(), object_layer.get_height()))
+            box = box.intersect(_box_of(object_layer))
         if not Gimp.Selection.is_empty(self._scratch):
             bounds = Gimp.Selection.bounds(self._scratch)
             box = box.intersect(Box(bounds.x1, bounds.y1, bounds.x2 - bounds.x1, bounds.y2 - bounds.y1))
-        elif self._earlier_mask() is not None:
-            earlier = self._choice.earlier
-            _ok, x, y = earlier.get_offsets()
-            box = box.intersect(Box(x, y, earlier.get_width(), earlier.get_height()))
         return box
 
     def _shrink_to(self, region: Box) -> None:
@@ -394,6 +394,11 @@ def _item_at(image: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
     for step in place[:-1]:
         layers = layers[step].get_children()
     return layers[place[-1]]
+
+
+def _box_of(layer: Gimp.Layer) -> Box:
+    _ok, x, y = layer.get_offsets()
+    return Box(x, y, layer.get_width(), layer.get_height())
 
 
 def _grows_by_filters(layer: Gimp.Layer) -> bool:
