@@ -107,6 +107,19 @@ def test_a_client_killed_while_it_waits_takes_its_job_along(
     assert lines(ran) == []
 
 
+def test_a_client_that_lost_its_connection_submits_again_and_loses_only_time(
+    tmp_path: Path, engine: RealEngine, client: EngineClient
+) -> None:
+    ran, hold = tmp_path / "ran", tmp_path / "hold"
+    request = jobs.request(f"note:{ran} hold:{hold}")
+    with engine.connect() as unlucky:
+        unlucky.submit(request, "again")
+        wait_until(lambda: lines(ran))
+    wait_until(lambda: client.status(30).running is None)
+    hold.touch()
+    assert harmonized(client.run(request, job_id="again"))
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_a_worker_killed_in_any_phase_costs_the_user_only_time(
     tmp_path: Path, client: EngineClient, phase: Phase

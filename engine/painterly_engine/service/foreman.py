@@ -106,8 +106,7 @@ class Foreman:
         for job in self._queue.everyone():
             known = self._listener.still_knows(job.client)
             if job.verdict is None and not (known and self._tell_where_it_is(job)):
-                event(_log, "client-lost", job=job.job_id)
-                self._abandon(job, cancelled(job.job_id))
+                self._lose_client(job)
 
     def drain(self) -> None:
         """The engine stops: every job ends in ``cancelled``, the worker at once."""
@@ -158,6 +157,11 @@ class Foreman:
             self._quiet_until = self._clock.now + self._settings.cancel_grace_s
             self._supervisor.cancel(job.job_id)
 
+    def _lose_client(self, job: Job) -> None:
+        event(_log, "client-lost", job=job.job_id)
+        job.lost = True
+        self._abandon(job, cancelled(job.job_id))
+
     def _end(self, job: Job, how: Result | Failure, frames: Sequence[wire.Buffer] | None = None) -> None:
         """The running job has ended."""
         self._queue.finish()
@@ -173,7 +177,8 @@ class Foreman:
         self._last_job = {"job_id": job.job_id, "outcome": name}
         self._places.pop(job.job_id, None)
         outcome = Outcome(job.job_id, job.client, wire.fingerprint(job.frames), frames or wire.encode(how))
-        self._outcomes.keep(outcome)
+        if not job.lost:
+            self._outcomes.keep(outcome)
         self._listener.forward(job.client, outcome.frames)
 
     def _tell_places(self) -> None:
@@ -232,8 +237,7 @@ class Foreman:
             return
         self._quiet_until = self._clock.now + self._settings.stall_s
         if not self._listener.forward(job.client, frames):
-            event(_log, "client-lost", job=job.job_id)
-            self._abandon(job, cancelled(job.job_id))
+            self._lose_client(job)
 
     def _mourn_worker(self) -> None:
         unborn = self._supervisor.state is WorkerState.STARTING

@@ -27,6 +27,7 @@ class Job:
         progress: the latest, as frames.
         verdict: what the job ends in once the worker has let go of it; None: in what the worker says.
         tried: a worker died under it, and it gets one more.
+        lost: nobody was there to hear how it ends: submitted again, it runs again.
     """
 
     client: Peer
@@ -37,6 +38,7 @@ class Job:
     progress: Sequence[wire.Buffer] | None = None
     verdict: Failure | None = None
     tried: bool = False
+    lost: bool = False
 
     @property
     def job_id(self) -> str:
