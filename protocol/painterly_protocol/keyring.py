@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from pathlib import Path
 
 from painterly_protocol import paths
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.keys import KeyPair
+from painterly_protocol.keys import KeyPair, is_key
 from painterly_protocol.private_file import read_private, write_private
 from painterly_protocol.remote import Ticket
 
 OWN_FILE = "engine.json"
 CLIENTS = "clients"
+OWN_NAMES, CLIENT_NAMES = {"public", "secret"}, {"public", "added"}
 MAX_BYTES = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
@@ -52,7 +52,7 @@ class Keyring:
         if not file.exists():
             pair = KeyPair.new()
             _write(file, {"public": pair.public, "secret": pair.secret})
-        values = _read(file)
+        values = _read(file, OWN_NAMES)
         return KeyPair(values["public"], values["secret"])
 
     def add(self, name: str, engine: str) -> Ticket:
@@ -90,7 +90,7 @@ class Keyring:
     def clients(self) -> list[Known]:
         """Everybody who may come in, by name."""
         files = sorted((self.folder / CLIENTS).glob("*.json"))
-        found = [(file.stem, _read(file)) for file in files]
+        found = [(file.stem, _read(file, CLIENT_NAMES)) for file in files]
         return [Known(name, values["public"], values["added"]) for name, values in found]
 
     def names(self) -> Mapping[str, str]:
@@ -98,7 +98,7 @@ class Keyring:
         found: dict[str, str] = {}
         for file in (self.folder / CLIENTS).glob("*.json"):
             with contextlib.suppress(PainterlyError):
-                found[_read(file)["public"]] = file.stem
+                found[_read(file, CLIENT_NAMES)["public"]] = file.stem
         return found
 
     def _file(self, name: str) -> Path:
@@ -113,16 +113,17 @@ def _write(file: Path, values: Mapping[str, str]) -> None:
         raise _unusable(file, str(error.strerror)) from error
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read(file: Path, names: set[str]) -> dict[str, str]:
+    """The values in ``file``, which has exactly these names, all text and the keys among them keys."""
     try:
         values = json.loads(read_private(file, MAX_BYTES))
-    except (OSError, ValueError) as error:
-        raise _unusable(
-            file, os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "damaged"
-        ) from error
-    if not isinstance(values, dict) or not all(type(value) is str for value in values.values()):
+    except OSError as error:
+        raise _unusable(file, str(error.strerror)) from error
+    except (ValueError, RecursionError) as error:
+        raise _unusable(file, "damaged") from error
+    if not isinstance(values, dict) or values.keys() != names or not all(type(v) is str for v in values.values()):
         raise _unusable(file, "damaged")
-    if not {"public"} <= values.keys() or not values.keys() & {"secret", "added"}:
+    if not all(is_key(values[name]) for name in names & OWN_NAMES):
         raise _unusable(file, "damaged")
     return values
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from painterly_protocol import paths
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.keys import KeyPair
+from painterly_protocol.keys import KeyPair, is_key
 from painterly_protocol.private_file import read_private, write_private
 
 TICKET_FILE = "remote.json"
 MAX_BYTES = 4096
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
-_KEY = re.compile(r"[!-~]{40}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def read_ticket(file: Path) -> Ticket:
         raise _no_ticket(file)
     ticket = Ticket(**values)
     secrets = (ticket.server_key, ticket.client_public_key, ticket.client_secret_key)
-    if not ticket.endpoint.startswith("tcp://") or not all(map(_KEY.fullmatch, secrets)):
+    if not ticket.endpoint.startswith("tcp://") or not all(map(is_key, secrets)):
         raise _no_ticket(file)
     check_address(ticket.endpoint.removeprefix("tcp://"))
     return ticket
