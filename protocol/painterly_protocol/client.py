@@ -18,6 +18,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from painterly_protocol import keys, paths, runtime, wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_error
 from painterly_protocol.messages import (
     PROTOCOL_VERSION,
     Cancel,
@@ -119,6 +120,10 @@ class EngineClient:
     def shutdown(self) -> None:
         """Ask the engine to stop; its jobs, everybody's, end in a Failure with CANCELLED."""
         self._line.send(Shutdown())
+
+    def send(self, message: ClientMessage) -> None:
+        """Say ``message`` as it is; what answers it is among the ``events``."""
+        self._line.send(message)
 
     def run(
         self,
@@ -223,12 +228,6 @@ def stop_whatever_version(runtime_dir: Path | None = None, timeout_s: float = 15
         return line.lost
     finally:
         line.close()
-
-
-def failure_error(failure: Failure) -> PainterlyError:
-    """The exception that stands for the engine's ``failure``."""
-    known = {code.value: code for code in ErrorCode}
-    return PainterlyError(known.get(failure.code, ErrorCode.INTERNAL), failure.sentence, failure.advice)
 
 
 def engine_gone() -> PainterlyError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from painterly_protocol import paths, remote
 from painterly_protocol.client import EngineClient, connect
+from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 START_LOG = "engine-start.log"
@@ -23,17 +24,8 @@ HANDSHAKE_S = 2.0
 REMOTE_HANDSHAKE_S = 10.0
 GIST_LINES = 3
 
-# What GIMP's packages put into the environment for GIMP's own sake; it would break another Python or its libraries.
-_DROPPED = frozenset(
-    {
-        *("LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "__COMPAT_LAYER", "GIMP3_DIRECTORY"),
-        *("GI_TYPELIB_PATH", "GDK_PIXBUF_MODULE_FILE", "GDK_PIXBUF_MODULEDIR", "GIO_MODULE_DIR", "GIO_EXTRA_MODULES"),
-        *("FONTCONFIG_PATH", "FONTCONFIG_FILE", "GSETTINGS_SCHEMA_DIR", "XDG_CACHE_HOME"),
-    }
-)
 # Where the folders of ``paths`` are moved to.
 _FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
-_DROPPED_PREFIXES = ("PYTHON", "DYLD_", "GTK_", "GEGL_", "BABL_", "GIMP_")
 
 _WINDOWS_DETACHED = 0x08000208  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP | DETACHED_PROCESS
 
@@ -107,15 +99,6 @@ def _detached(command: Sequence[str], environment: Mapping[str, str], log: int) 
         start_new_session=sys.platform != "win32",
         creationflags=_WINDOWS_DETACHED if sys.platform == "win32" else 0,
     )
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """``environment`` without what belongs to GIMP, its sandbox or another Python."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if name.upper() not in _DROPPED and not name.upper().startswith(_DROPPED_PREFIXES)
-    }
 
 
 def _with_whole_folders(environment: Mapping[str, str]) -> dict[str, str]:

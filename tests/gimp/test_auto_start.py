@@ -160,3 +160,23 @@ def test_the_engine_outlives_gimp_and_serves_the_next_one(
     again = profile.run(SCENE + HARMONIZE, timeout=4 * PATIENCE, **{**vars(pictures), "weights": weights})
     assert json.loads(published.read_text()) == before, "another engine was started"
     assert again["layer"]["rgba"] == done["layer"]["rgba"]
+
+
+def test_a_gimp_whose_python_cannot_load_pyzmq_goes_through_the_bridge(
+    gimp_house: GimpHouse, pictures: Pictures, weights: str
+) -> None:
+    """As on Windows, where PyPI's wheels do not fit GIMP's Python."""
+    if not gimp_house.reaches_engine:
+        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
+    with gimp_house.profile() as profile:
+        blocked = profile.folder / "blocked" / "zmq"
+        blocked.mkdir(parents=True)
+        (blocked / "__init__.py").write_text("raise ImportError('made for another Python')")
+        profile.environment["PYTHONPATH"] = str(blocked.parent)
+        values = {**vars(pictures), "weights": weights}
+        done = profile.run(SCENE + HARMONIZE, timeout=4 * PATIENCE, **values)
+        assert done["status"] == "success", done["message"]
+        with connect(profile.runtime_dir, timeout_s=60.0) as client:
+            result = client.run(pictures.request(weights))
+    x, y = done["layer"]["offsets"]
+    assert tuple(done["layer"]["rgba"][:3]) == expected_at(result, pictures, x, y)

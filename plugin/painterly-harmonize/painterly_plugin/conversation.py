@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from painterly_protocol.client import EngineClient, failure_error
+from painterly_plugin.ways import Client
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_error
 from painterly_protocol.messages import EngineMessage, Failure, Preview, Progress, Queued, Result
 from painterly_protocol.request import HarmonizeRequest
 
@@ -19,7 +20,7 @@ POLL_S = 0.02  # a cancel waits this long at most before it leaves
 FAREWELL_S = 2.0  # how long a cancelled job waits for the engine to confirm
 GOODBYE_S = 0.15  # how long a process that ends waits for its cancel to leave: hanging up drops the job as well
 
-Connect = Callable[[Callable[[float], None]], EngineClient]
+Connect = Callable[[Callable[[float], None]], Client]
 News = Queued | Progress | Preview | Result | Exception
 
 
@@ -68,7 +69,7 @@ class Conversation:
         except Exception as error:
             self._news.put(error)
 
-    def _follow(self, client: EngineClient, job_id: str) -> Result:
+    def _follow(self, client: Client, job_id: str) -> Result:
         deadline = float("inf")
         while time.monotonic() < deadline:
             if self._cancelled.is_set() and deadline == float("inf"):

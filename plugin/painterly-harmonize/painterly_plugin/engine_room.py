@@ -12,22 +12,24 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from painterly_plugin import ways
 from painterly_plugin.config import REPAIR, Config
 from painterly_plugin.language import _
 from painterly_protocol import paths
-from painterly_protocol.client import connect, stop_whatever_version
+from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.launcher import clean_environment
 from painterly_protocol.messages import Status
 
 T = TypeVar("T")
 END_S = 15.0  # how long an engine may take to end
 QUESTION_S = 60.0  # how long the engine's command line may take for an answer: it loads torch
+POLL_S = 0.1
 LOG_LINES = 40
 _PERCENT = re.compile(r"(\d{1,3})%")
 _NETWORK = re.compile(r"^(\S+)\s+(not here|\d.*)$")
@@ -65,7 +67,7 @@ def status(config: Config) -> Status | None:
         PainterlyError: it runs but does not answer, or speaks another version.
     """
     try:
-        with connect(config.runtime_dir, client="gimp-plug-in") as client:
+        with ways.connect(config) as client:
             return client.status()
     except PainterlyError as error:
         if error.code is ErrorCode.ENGINE_ABSENT:
@@ -80,7 +82,7 @@ def stop(config: Config) -> None:
         PainterlyError: ENGINE_GONE where it does not end.
     """
     try:
-        has_ended = stop_whatever_version(config.runtime_dir, END_S)
+        has_ended = _stop_by_zmq(config) if ways.has_zmq() else _stop_by_bridge(config)
     except PainterlyError as error:
         if error.code is ErrorCode.ENGINE_ABSENT:
             return
@@ -91,6 +93,24 @@ def stop(config: Config) -> None:
             _("The engine does not stop."),
             _("End its process, or restart the computer, and try again."),
         )
+
+
+def _stop_by_zmq(config: Config) -> bool:
+    from painterly_protocol.client import stop_whatever_version
+
+    return stop_whatever_version(config.runtime_dir, END_S)
+
+
+def _stop_by_bridge(config: Config) -> bool:
+    with ways.connect(config) as client:
+        client.shutdown()
+        deadline = time.monotonic() + END_S
+        try:
+            while time.monotonic() < deadline:
+                client.events(POLL_S)
+        except PainterlyError:
+            return True  # it has hung up
+    return False
 
 
 def describe_status(found: Status | None) -> Mapping[str, str]:

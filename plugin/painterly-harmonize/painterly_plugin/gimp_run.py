@@ -20,8 +20,7 @@ from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
-from painterly_protocol.client import EngineClient  # noqa: E402
-from painterly_protocol.launcher import ensure_engine  # noqa: E402
+from painterly_plugin.ways import Client, ensure_engine  # noqa: E402
 from painterly_protocol.messages import Progress, Queued, Result  # noqa: E402
 from painterly_protocol.request import HarmonizeRequest, Parameters  # noqa: E402
 
@@ -94,9 +93,8 @@ class Bench:
             Gimp.message(_(warning))
         return layer
 
-    def _connect(self, on_wait: Callable[[float], None]) -> EngineClient:
-        command, folder = self.config.engine_command, self.config.runtime_dir
-        return ensure_engine(command, folder, on_wait=on_wait, client="gimp-plug-in")
+    def _connect(self, on_wait: Callable[[float], None]) -> Client:
+        return ensure_engine(self.config, on_wait)
 
 
 def _tattoo(layer: Gimp.Layer | None) -> int:
