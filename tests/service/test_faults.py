@@ -224,7 +224,7 @@ def test_whoever_is_stopped_for_a_while_goes_on(tmp_path: Path, seconds: float, 
 def test_a_client_that_gives_no_sign_of_life_loses_its_job(tmp_path: Path) -> None:
     """Its connection stands all the while: only the heartbeat tells."""
     ran = tmp_path / "ran"
-    with RealEngine(tmp_path, "--lease", "1", "--cancel-grace", "0.5") as engine, engine.connect() as watcher:
+    with RealEngine(tmp_path, "--lease", "3", "--cancel-grace", "0.5") as engine, engine.connect() as watcher:
         user = client_process(engine, f"note:{ran} hold:{tmp_path / 'never'}")
         wait_until(lambda: lines(ran))
         os.kill(user.pid, signal.SIGSTOP)
@@ -455,7 +455,7 @@ def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path) -> None:
 
 
 def test_each_limit_is_kept_with_a_sentence(tmp_path: Path) -> None:
-    options = ("--max-pixels", "120", "--max-iterations", "60", "--max-seconds", "0.5")
+    options = ("--max-pixels", "120", "--max-iterations", "60", "--max-seconds", "2")
     with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
         assert harmonized(client.run(jobs.request()))
         for request in (jobs.request(width=13), jobs.request(iterations=61)):
@@ -465,6 +465,6 @@ def test_each_limit_is_kept_with_a_sentence(tmp_path: Path) -> None:
         before = worker_pid(client)
         with caught(ErrorCode.OVER_LIMIT) as error:
             client.run(jobs.request(f"hold:{tmp_path / 'never'}"))
-        assert "0.5 s" in error.value.sentence
+        assert "2 s" in error.value.sentence
         assert harmonized(client.run(jobs.request()))
         assert worker_pid(client) == before, "still warm"
