@@ -133,10 +133,21 @@ def test_half_a_selection_shows_half_the_object(place: Workplace, alpha: int, ch
 
 
 def test_an_engine_that_blends_itself_is_not_blended_again(gimp_house: GimpHouse) -> None:
-    with workplace(gimp_house, [{"do": "result", "how": "invert", "metadata": {"blended": True}}]) as place:
-        done = place.harmonize(HALF, alpha=255, chosen=128)
-    done.check_done("cup")
-    assert set(done.layer["coverage"]) == {255}
+    """Its layer shows all that it has changed, beyond the selection too; what was selected is remembered."""
+    step = {"do": "result", "how": "invert", "box": [2, 2, 30, 25], "metadata": {"blended": True}}
+    again = "image.set_selected_layers([made]); layers = [made]; Gimp.Selection.none(image)\n"
+    with workplace(gimp_house, [step]) as place:
+        source = HALF + HARMONIZE + "first = result\n" + again + HARMONIZE + "result['first'] = first\n"
+        done = Outcome(place.profile.run(source, alpha=255, chosen=128), place.engine)
+        assert done.answer["first"]["status"] == "success", done.answer["first"]["message"]
+        first, second = (job["job_id"] for job in place.engine.messages("submit"))
+        masks = [Outcome(done.answer, place.engine, job).sent("mask") for job in (first, second)]
+    assert done.answer["first"]["status"] == done.answer["status"] == "success", done.answer["message"]
+    layer = done.answer["first"]["layer"]
+    assert (layer["offsets"], layer["size"]) == ([2, 2], [30, 25]), "all that the engine gave back"
+    assert (layer["coverage"].count(255), layer["coverage"].count(0)) == (20 * 20, 30 * 25 - 20 * 20)
+    assert set(masks[0]) == {0, 128}
+    assert masks[0] == masks[1], "half a selection must stay half of one"
 
 
 EDGES = """

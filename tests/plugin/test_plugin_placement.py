@@ -13,11 +13,17 @@ from painterly_plugin.placement import (
     both,
     covered_box,
     crop,
+    different,
+    eight_bit,
+    either,
     leading_bytes,
+    opaque,
+    pasted,
     region_around,
     solid,
     surrounded,
     with_alpha,
+    without_alpha,
 )
 from painterly_protocol.pixels import Pixels, SampleType
 
@@ -133,3 +139,37 @@ def test_with_alpha_keeps_the_colours() -> None:
     made = struct.unpack("<8f", with_alpha(floats, solid_plane, SampleType.FLOAT32))
     before = struct.unpack("<8f", floats)
     assert made == (*before[:3], 1.0, *before[4:7], 0.0)
+
+
+@given(boxes, boxes)
+def test_union_holds_both(one: Box, other: Box) -> None:
+    assert cells(one) | cells(other) <= cells(one.union(other))
+
+
+def test_different_pixels() -> None:
+    one = Pixels(1, 3, 3, SampleType.UINT8, bytes([1, 2, 3, 4, 5, 6, 7, 8, 9]))
+    other = Pixels(1, 3, 3, SampleType.UINT8, bytes([1, 2, 3, 4, 5, 7, 6, 8, 9]))
+    assert different(one, other) == bytes([0, 255, 255])
+    assert different(one, one) == bytes(3)
+    assert either(bytes([0, 255]), bytes([255, 255])) == bytes([255, 255])
+
+
+def test_pasted() -> None:
+    picture = Pixels(2, 3, 1, SampleType.UINT8, bytes(6))
+    part = Pixels(1, 2, 1, SampleType.UINT8, bytes([7, 8]))
+    assert bytes(pasted(picture, part, 1, 1).data) == bytes([0, 0, 0, 0, 7, 8])
+
+
+def test_coverage_in_eight_bits() -> None:
+    floats = Pixels(1, 3, 1, SampleType.FLOAT32, struct.pack("<3f", -0.1, 0.5, 1.2))
+    assert eight_bit(floats) == bytes([0, 128, 255])
+
+
+@given(st.sampled_from(list(SampleType)), st.integers(1, 5))
+def test_colours_lose_and_gain_alpha(kind: SampleType, count: int) -> None:
+    rgb = bytes(range(count * 3 * kind.size))
+    rgba = opaque(rgb, kind)
+    assert len(rgba) == count * 4 * kind.size
+    assert without_alpha(rgba, kind) == rgb
+    white = {1: b"\xff", 2: b"\xff\xff", 4: struct.pack("<f", 1.0)}[kind.size]
+    assert rgba[3 * kind.size : 4 * kind.size] == white

@@ -14,15 +14,17 @@ from painterly_plugin.settings import (
     edges_from,
     is_blended,
     layer_note,
+    pack_coverage,
     parameters_from,
     read_note,
+    unpack_coverage,
     warnings_in,
 )
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.request import MAX_SIZE, MIN_SIZE, Parameters
+from painterly_protocol.request import DEFAULT_PRESET, MAX_SIZE, MIN_SIZE, Parameters
 
 DEFAULTS: dict[str, object] = {
-    "preset": "draft",
+    "preset": DEFAULT_PRESET,
     "size": 0,
     "iterations": 0,
     "genre": "auto",
@@ -108,3 +110,27 @@ def test_who_blends() -> None:
 def test_warnings_are_handed_on() -> None:
     assert warnings_in({"warnings": ["Beware.", "Also."]}) == ["Beware.", "Also."]
     assert warnings_in({}) == warnings_in({"warnings": "?"}) == []
+
+
+def test_a_soft_mask_is_kept_small() -> None:
+    coverage = bytes(range(256)) * 100
+    packed = pack_coverage(-3, 4, 256, 100, coverage)
+    assert len(packed) < len(coverage) / 10
+    assert unpack_coverage(packed) == ((-3, 4, 256, 100), coverage)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"short",
+        pack_coverage(0, 0, 2, 2, b"abc"),
+        pack_coverage(0, 0, 2, 2, b"abcde"),
+        pack_coverage(0, 0, 0, 2, b""),
+        pack_coverage(0, 0, 4, 4, bytes(10**8)),
+        pack_coverage(0, 0, 2, 2, b"abcd")[:-6],
+        bytes(16) + b"no zlib",
+    ],
+)
+def test_a_damaged_mask_is_none(data: bytes) -> None:
+    assert unpack_coverage(data) is None

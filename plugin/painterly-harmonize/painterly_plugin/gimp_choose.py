@@ -80,8 +80,15 @@ def all_layers(image: Gimp.Image) -> list[tuple[Gimp.Layer, int]]:
 
 def note_of(layer: Gimp.Layer) -> Note | None:
     """What a result of ours remembers; None for any other layer."""
-    parasite = layer.get_parasite(PARASITE_NAME)
-    return None if parasite is None else read_note(bytes(parasite.get_data()))
+    data = parasite_data(layer, PARASITE_NAME)
+    return None if data is None else read_note(data)
+
+
+def parasite_data(layer: Gimp.Layer, name: str) -> bytes | None:
+    """What is attached to the layer under ``name``; None where nothing is."""
+    parasite = layer.get_parasite(name)
+    # Its bytes may come as signed ones.
+    return None if parasite is None else bytes(value & 0xFF for value in parasite.get_data())
 
 
 def _again(image: Gimp.Image, layer: Gimp.Layer) -> Choice | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import gi
 
 gi.require_version("Gimp", "3.0")
@@ -10,8 +12,18 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin.gimp_choose import Choice  # noqa: E402
 from painterly_plugin.gimp_read import MASK_FORMATS, RGBA_FORMATS, Subject, write  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
-from painterly_plugin.placement import Box, crop, leading_bytes, opaque, solid  # noqa: E402
-from painterly_plugin.settings import PARASITE_NAME, is_blended  # noqa: E402
+from painterly_plugin.placement import (  # noqa: E402
+    Box,
+    crop,
+    different,
+    eight_bit,
+    either,
+    leading_bytes,
+    opaque,
+    pasted,
+    solid,
+)
+from painterly_plugin.settings import COVERAGE_NAME, PARASITE_NAME, is_blended, pack_coverage  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Result  # noqa: E402
@@ -25,17 +37,22 @@ def insert_result(
 ) -> Steps[Gimp.Layer]:
     """Put the result just above the object, in its group, and return the new layer; the last step alone does that.
 
-    It covers the mask's box; the mask becomes its layer mask, ``note`` its parasite. Where an earlier result is
-    harmonized again, that one is hidden and the new layer stands above it.
+    ``note`` becomes its parasite. Where an earlier result is harmonized again, that one is hidden and the new layer
+    stands above it.
 
     Raises:
         PainterlyError: BAD_REQUEST when the object was deleted meanwhile.
     """
-    layer = _new_layer(image, choice.object_layer, subject.mask_box)
+    made = _made_of(subject, result)
+    layer = _new_layer(image, choice.object_layer, made.box)
     try:
-        yield from _paint(layer, subject, result)
-        yield from _add_mask(layer, subject, hard=is_blended(result.metadata))
-        layer.attach_parasite(Gimp.Parasite.new(PARASITE_NAME, PARASITE_PERSISTENT, list(note)))
+        yield from _write(layer, Box(0, 0, made.box.width, made.box.height), made.picture)
+        mask = layer.create_mask(Gimp.AddMaskType.BLACK)
+        layer.add_mask(mask)
+        yield from _write(mask, Box(0, 0, made.box.width, made.box.height), made.mask)
+        if made.coverage:
+            _attach(layer, COVERAGE_NAME, made.coverage)
+        _attach(layer, PARASITE_NAME, note)
         if not _is_in(image, choice.object_layer):
             raise PainterlyError(
                 ErrorCode.BAD_REQUEST,
@@ -48,7 +65,7 @@ def insert_result(
     # The image is touched only now that nothing is left that could fail.
     image.undo_group_start()
     try:
-        _place(layer, _below(image, choice), subject.mask_box)
+        _place(layer, _below(image, choice), made.box)
         if hide_object:
             choice.object_layer.set_visible(False)
         if _is_in(image, choice.earlier):
@@ -85,31 +102,54 @@ def _place(layer: Gimp.Layer, below: Gimp.Layer, box: Box) -> None:
     layer.set_edit_mask(False)
 
 
-def _paint(layer: Gimp.Layer, subject: Subject, result: Result) -> Steps[None]:
-    """The result's pixels, and the painting's where the result does not reach."""
-    in_area = subject.mask_box.shifted(-subject.area.x, -subject.area.y)
-    picture = result.picture
-    changed = Box(result.x, result.y, picture.width, picture.height)
-    common = changed.intersect(in_area)
-    if common != in_area:
-        painting = crop(subject.painting, in_area)
-        yield from _write(layer, Box(0, 0, in_area.width, in_area.height), painting)
-    if not common.is_empty:
-        part = crop(picture, common.shifted(-changed.x, -changed.y))
-        place = common.shifted(-in_area.x, -in_area.y)
-        yield from _write(layer, place, part)
+@dataclass(frozen=True)
+class _Made:
+    """What the new layer holds.
+
+    Attributes:
+        box: its place on the canvas.
+        picture, mask: of that size.
+        coverage: the soft mask for harmonizing again, where ``mask`` is another one; b"" where it is not.
+    """
+
+    box: Box
+    picture: Pixels
+    mask: Pixels
+    coverage: bytes = b""
 
 
-def _add_mask(layer: Gimp.Layer, subject: Subject, *, hard: bool) -> Steps[None]:
-    """The soft mask; all that it covers, where the picture is blended by it already."""
-    box = subject.mask_box
-    mask = layer.create_mask(Gimp.AddMaskType.BLACK)
-    layer.add_mask(mask)
-    coverage = crop(subject.mask, box.shifted(-subject.area.x, -subject.area.y))
-    if hard:
-        coverage = Pixels(box.height, box.width, 1, SampleType.UINT8, solid(leading_bytes(coverage)))
-    whole = Box(0, 0, box.width, box.height)
-    yield from _write(mask, whole, coverage)
+def _made_of(subject: Subject, result: Result) -> _Made:
+    """The soft mask's box with that mask; or, blended by the engine already, all that it has changed."""
+    area, box = subject.area, subject.mask_box
+    in_area = box.shifted(-area.x, -area.y)
+    mask = crop(subject.mask, in_area)
+    if not is_blended(result.metadata):
+        return _Made(box, _picture(subject, result, in_area), mask)
+    changed = Box(result.x, result.y, result.picture.width, result.picture.height)
+    whole = in_area.union(changed.intersect(Box(0, 0, area.width, area.height)))
+    picture = _picture(subject, result, whole)
+    shown = either(different(picture, crop(subject.painting, whole)), solid(leading_bytes(crop(subject.mask, whole))))
+    coverage = pack_coverage(box.x, box.y, box.width, box.height, eight_bit(mask))
+    hard = Pixels(whole.height, whole.width, 1, SampleType.UINT8, shown)
+    return _Made(whole.shifted(area.x, area.y), picture, hard, coverage)
+
+
+def _picture(subject: Subject, result: Result, box: Box) -> Pixels:
+    """The result's pixels in a box of the area, and the painting's where the result does not reach."""
+    changed = Box(result.x, result.y, result.picture.width, result.picture.height)
+    common = changed.intersect(box)
+    if common == box:
+        return crop(result.picture, box.shifted(-changed.x, -changed.y))
+    painting = crop(subject.painting, box)
+    if common.is_empty or painting.sample_type is not result.picture.sample_type:
+        return painting
+    part = crop(result.picture, common.shifted(-changed.x, -changed.y))
+    return pasted(painting, part, common.x - box.x, common.y - box.y)
+
+
+def _attach(layer: Gimp.Layer, name: str, data: bytes) -> None:
+    # Its bytes are signed ones.
+    layer.attach_parasite(Gimp.Parasite.new(name, PARASITE_PERSISTENT, list(memoryview(data).cast("b"))))
 
 
 def _write(drawable: Gimp.Drawable, place: Box, picture: Pixels) -> Steps[None]:

@@ -16,7 +16,7 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, position  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, parasite_data, position  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import (  # noqa: E402
     Box,
@@ -31,7 +31,7 @@ from painterly_plugin.placement import (  # noqa: E402
     with_alpha,
     without_alpha,
 )
-from painterly_plugin.settings import Edges  # noqa: E402
+from painterly_plugin.settings import COVERAGE_NAME, Edges, unpack_coverage  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
@@ -192,8 +192,9 @@ class Sitting:
 
     def _needed_box(self, object_layer: Gimp.Layer) -> Box:
         """Where on the canvas the mask can be anything but zero."""
-        if self._earlier_mask() is not None:
-            return self._region.intersect(_box_of(self._choice.earlier))
+        found = self._earlier_coverage()
+        if found is not None:
+            return self._region.intersect(found[0])
         box = self._region
         if not _grows_by_filters(object_layer):
             box = box.intersect(_box_of(object_layer))
@@ -245,9 +246,30 @@ class Sitting:
         self._scratch.remove_layer(cutout)
         return visible
 
-    def _earlier_mask(self) -> Gimp.LayerMask | None:
+    def _earlier_coverage(self) -> tuple[Box, bytes] | None:
+        """The soft mask of an earlier result, and where on the canvas it is; None where there is none, or a selection.
+
+        It is the layer mask; or what the layer remembers, where the layer mask shows what was blended already: then
+        without what was painted out of that since.
+        """
         earlier = self._choice.earlier
-        return None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()
+        mask = None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()
+        if mask is None:
+            return None
+        data = parasite_data(earlier, COVERAGE_NAME)
+        kept = None if data is None else unpack_coverage(data)
+        box = _box_of(earlier) if kept is None else Box(*kept[0])
+        shown = _read(mask, box, MASK_FORMATS[SampleType.UINT8])
+        return box, shown if kept is None else both(kept[1], solid(shown))
+
+    def _as_selection(self, box: Box, coverage: bytes) -> Gimp.Selection:
+        """``coverage`` of a box of the canvas in the scratch image, so that it can be read like any drawable.
+
+        Its selection, which was empty: another channel has a gamma, and would give back other values.
+        """
+        selection = self._scratch.get_selection()
+        write(selection, box.shifted(-self._region.x, -self._region.y), MASK_FORMATS[SampleType.UINT8], coverage)
+        return selection
 
     def _painted_area(self, ground: Gimp.Layer) -> Steps[tuple[Box, bool]]:
         """Where there is any painting, and whether it has holes in there."""
@@ -264,7 +286,8 @@ class Sitting:
 
     def _colours_and_mask(self, cutout: Gimp.Layer, box: Box) -> Steps[tuple[bytes, Pixels]]:
         kind = self._sample_type
-        earlier = self._earlier_mask()
+        found = self._earlier_coverage()
+        earlier = None if found is None else self._as_selection(*found)
         colours, coverage = [], []
         for strip in box.strips():
             rgba = _read(cutout, strip, RGBA_FORMATS[kind])
@@ -272,7 +295,7 @@ class Sitting:
             if earlier is None:
                 coverage.append(bytes(alpha_plane(rgba, strip.width, strip.height, kind).data))
             else:
-                coverage.append(_read(earlier, strip.shifted(self._region.x, self._region.y), MASK_FORMATS[kind]))
+                coverage.append(_read(earlier, strip, MASK_FORMATS[kind]))
             yield
         return b"".join(colours), Pixels(box.height, box.width, 1, kind, b"".join(coverage))
 

@@ -1,4 +1,4 @@
-"""Boxes on the canvas, and rows of pixels inside byte buffers. No loop runs over single pixels."""
+"""Boxes on the canvas, and rows of pixels inside byte buffers. Hardly a loop runs over pixels."""
 
 from __future__ import annotations
 
@@ -46,6 +46,15 @@ class Box:
         bottom = min(self.y + self.height, other.y + other.height)
         if right <= left or bottom <= top:
             return Box(0, 0, 0, 0)
+        return Box(left, top, right - left, bottom - top)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        if self.is_empty or other.is_empty:
+            return other if self.is_empty else self
+        left, top = min(self.x, other.x), min(self.y, other.y)
+        right = max(self.x + self.width, other.x + other.width)
+        bottom = max(self.y + self.height, other.y + other.height)
         return Box(left, top, right - left, bottom - top)
 
     def shifted(self, dx: int, dy: int) -> Box:
@@ -101,6 +110,25 @@ def crop(picture: Pixels, box: Box) -> Pixels:
     start, length = box.x * pixel, box.width * pixel
     rows = (source[y * stride + start : y * stride + start + length] for y in range(box.y, box.y + box.height))
     return Pixels(box.height, box.width, picture.channels, picture.sample_type, b"".join(rows))
+
+
+def pasted(picture: Pixels, part: Pixels, x: int, y: int) -> Pixels:
+    """``picture`` with ``part``, of the same channels and samples, at (x, y)."""
+    pixel = picture.channels * picture.sample_type.size
+    whole, rows = bytearray(picture.data), bytes(part.data)
+    length = part.width * pixel
+    for row in range(part.height):
+        start = ((y + row) * picture.width + x) * pixel
+        whole[start : start + length] = rows[row * length : (row + 1) * length]
+    return Pixels(picture.height, picture.width, picture.channels, picture.sample_type, bytes(whole))
+
+
+def eight_bit(plane: Pixels) -> bytes:
+    """A plane of coverage as one byte for each pixel."""
+    if plane.sample_type is SampleType.UINT8:
+        return bytes(plane.data)
+    values = memoryview(plane.data).cast("B").cast("f")
+    return bytes(min(255, max(0, round(255 * value))) for value in values)
 
 
 def surrounded(plane: Pixels, box: Box, width: int, height: int) -> Pixels:
@@ -161,6 +189,22 @@ def both(one: bytes, other: bytes) -> bytes:
     """Bit by bit: 255 where both of two solid planes are."""
     length = len(one)
     return (int.from_bytes(one, "little") & int.from_bytes(other, "little")).to_bytes(length, "little")
+
+
+def either(one: bytes, other: bytes) -> bytes:
+    """Bit by bit: 255 where one of two solid planes is."""
+    return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(len(one), "little")
+
+
+def different(one: Pixels, other: Pixels) -> bytes:
+    """255 for every pixel in which two pictures of the same shape and samples differ in any bit."""
+    first, second = bytes(one.data), bytes(other.data)
+    bits = (int.from_bytes(first, "little") ^ int.from_bytes(second, "little")).to_bytes(len(first), "little")
+    pixel = one.channels * one.sample_type.size
+    plane = bytes(one.width * one.height)
+    for byte in range(pixel):
+        plane = either(plane, bits[byte::pixel])
+    return solid(plane)
 
 
 def with_alpha(rgba: bytes, solid_plane: bytes, sample_type: SampleType) -> bytes:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from painterly_protocol.request import MIN_SIZE, Parameters
 
 PARASITE_NAME = "painterly-harmonize"
+COVERAGE_NAME = "painterly-harmonize-mask"
+MAX_SIDE = 1 << 19  # px, of a canvas in GIMP
 NOTE_VERSION = 2
 # "genre" is one of these two or a genre's name.
 AUTOMATIC, NUMBER = "auto", "number"
@@ -115,6 +119,24 @@ def read_note(data: bytes) -> Note | None:
         return None
 
 
+def pack_coverage(x: int, y: int, width: int, height: int, coverage: bytes) -> bytes:
+    """A soft mask of one byte a pixel, and where on the canvas it is, for a parasite."""
+    return struct.pack("<4i", x, y, width, height) + zlib.compress(coverage, 6)
+
+
+def unpack_coverage(data: bytes) -> tuple[tuple[int, int, int, int], bytes] | None:
+    """((x, y, width, height), coverage) of ``pack_coverage``; None where that is damaged."""
+    try:
+        x, y, width, height = struct.unpack_from("<4i", data)
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+            return None
+        # One byte more than there may be, and no further: a few bytes could stand for gigabytes.
+        coverage = zlib.decompressobj().decompress(data[16:], width * height + 1)
+    except (struct.error, zlib.error):
+        return None
+    return ((x, y, width, height), coverage) if len(coverage) == width * height else None
+
+
 def warnings_in(metadata: Mapping[str, object]) -> list[str]:
     """What the engine wants the user to know about a result, such as that its network was never trained."""
     warnings = metadata.get("warnings")
@@ -122,9 +144,9 @@ def warnings_in(metadata: Mapping[str, object]) -> list[str]:
 
 
 def is_blended(metadata: Mapping[str, object]) -> bool:
-    """Whether the engine has already blended the object into the painting by the soft mask, as the paper does.
+    """Whether the engine has already blended the object into the painting by the soft mask.
 
-    The layer mask must then not do it a second time.
+    The layer mask must then not do it a second time: it shows all that the engine has changed.
     """
     return metadata.get("blended") is True
 
