@@ -27,7 +27,7 @@ from painterly_protocol.messages import EngineMessage, EngineState, Failure, Pha
 from support import golden, jobs
 from support.failing import caught, hear
 from support.fake_engine import wait_until
-from support.real_engine import TESTS, RealEngine, is_alive, outcome, worker_pid
+from support.real_engine import TESTS, RealEngine, harmonized, is_alive, lines, outcome, worker_pid
 from support.scripted_runner import FACTORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are POSIX signals")
@@ -46,15 +46,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
 def client(engine: RealEngine) -> Iterator[EngineClient]:
     with engine.connect() as connected:
         yield connected
-
-
-def harmonized(result: EngineMessage) -> bool:
-    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
-    return isinstance(result, Result) and bytes(result.picture.data) == expected
-
-
-def lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
 
 
 def at_phase(phase: Phase, ran: Path, hold: Path) -> str:

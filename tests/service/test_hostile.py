@@ -14,11 +14,11 @@ import zmq
 from painterly_protocol import keys, runtime
 from painterly_protocol.client import EngineClient
 from painterly_protocol.listener import Transport
-from painterly_protocol.messages import Result, Status
+from painterly_protocol.messages import Status
 from support import jobs
 from support.fake_engine import wait_until
 from support.hostile import Enemy
-from support.real_engine import RealEngine, resident_kib, worker_pid
+from support.real_engine import RealEngine, harmonized, resident_kib, worker_pid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="reads /proc")
 
@@ -28,9 +28,7 @@ TOGETHER = 50
 
 
 def is_exact(client: EngineClient) -> bool:
-    result = client.run(jobs.request())
-    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
-    return isinstance(result, Result) and bytes(result.picture.data) == expected
+    return harmonized(client.run(jobs.request()))
 
 
 def bombard(client: EngineClient, enemy: Enemy, count: int) -> None:

@@ -18,12 +18,12 @@ from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.keyring import Keyring
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, Failure, Hello, Result
+from painterly_protocol.messages import EngineMessage, Failure, Hello
 from painterly_protocol.remote import Ticket
 from support import jobs
 from support.failing import caught
 from support.fake_engine import wait_until
-from support.real_engine import RealEngine, outcome
+from support.real_engine import RealEngine, harmonized, outcome
 from support.relay import Relay
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
@@ -70,11 +70,6 @@ def ada(engine: RealEngine, ticket: Ticket, tmp_path: Path) -> Iterator[EngineCl
     with connect(machine_of(ticket, tmp_path / "ada"), timeout_s=30) as client:
         assert client.welcome.pid == engine.process.pid
         yield client
-
-
-def harmonized(result: EngineMessage) -> bool:
-    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
-    return isinstance(result, Result) and bytes(result.picture.data) == expected
 
 
 def test_a_ticket_opens_the_door_and_the_own_folder_stays_open(engine: RealEngine, ada: EngineClient) -> None:

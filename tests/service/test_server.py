@@ -30,7 +30,7 @@ from painterly_protocol.messages import (
 from support import jobs
 from support.failing import caught, hear
 from support.fake_engine import wait_until
-from support.real_engine import RealEngine, is_alive, outcome, outcomes, worker_pid
+from support.real_engine import RealEngine, harmonized, is_alive, lines, outcome, outcomes, worker_pid
 from support.scripted_runner import HANGING_FACTORY, STILLBORN_FACTORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are POSIX signals")
@@ -49,19 +49,10 @@ def client(engine: RealEngine) -> Iterator[EngineClient]:
         yield connected
 
 
-def harmonized(result: EngineMessage) -> bool:
-    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
-    return isinstance(result, Result) and bytes(result.picture.data) == expected
-
-
 def running(client: EngineClient, job_id: str) -> bool:
     """Waits until the job computes."""
     wait_until(lambda: any(isinstance(m, Progress) and m.phase is Phase.PASS_ONE for m in client.events(0.1)))
     return client.status(30).running == job_id
-
-
-def lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
 
 
 # ---------------------------------------------------------------- in order

@@ -14,7 +14,8 @@ from types import TracebackType
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.listener import Transport
-from painterly_protocol.messages import Failure, Result
+from painterly_protocol.messages import EngineMessage, Failure, Result
+from support import jobs
 from support.fake_engine import DEADLINE_S, wait_until
 from support.scripted_runner import FACTORY
 
@@ -112,6 +113,17 @@ def outcomes(client: EngineClient, *job_ids: str, deadline_s: float = DEADLINE_S
 
     wait_until(ended, deadline_s)
     return found
+
+
+def harmonized(message: EngineMessage) -> bool:
+    """Whether it is the scripted runner's result for ``jobs.request``, every sample of it."""
+    expected = bytes([255 - jobs.COMPOSITE_SAMPLE]) * (jobs.WIDTH * jobs.HEIGHT * 3)
+    return isinstance(message, Result) and bytes(message.picture.data) == expected
+
+
+def lines(file: Path) -> list[str]:
+    """Of a file that a scripted job writes notes into, and that may not be there yet."""
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def resident_kib(pid: int) -> int:
