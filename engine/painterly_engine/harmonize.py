@@ -108,6 +108,7 @@ def harmonize(
     observer.picture(stylized)
     observer.intermediate("second pass", stylized)
 
+    observer.report(Phase.FINISHING, 0.0)
     finished = finish(
         stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
     )

@@ -1,0 +1,236 @@
+"""What runs in a measurement's own process: ``python -m painterly_engine.bench.measuring WHAT '{…}'`` prints JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from painterly_engine.arrays import to_array
+from painterly_engine.bench import scenes
+from painterly_engine.bench.trial import FULL_VGG, Seen, Trial
+from painterly_engine.job import run_request
+from painterly_engine.matching.coarse import PatchCosines, match_at_any_size
+from painterly_engine.matching.correlation import Query
+from painterly_engine.matching.cosine import match_patches
+from painterly_engine.network.features import FeatureNetwork, random_network
+from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.progress import Observer
+from painterly_engine.tensors import to_tensor
+from painterly_protocol.messages import Phase
+from painterly_protocol.request import Parameters
+
+COUNTED_ITERATIONS = 4
+MATRIX_SIDES = {"cpu": 2048}
+GPU_MATRIX_SIDE = 8192
+REPEATS = 7
+CLEAR = Path("/proc/self/clear_refs")
+
+
+class Stopwatch(Observer):
+    """Reads a clock at every iteration, and the memory's peak at every phase's end."""
+
+    def __init__(self, clock: Callable[[], float], peak: Peak | None = None) -> None:
+        self.clock, self.peak = clock, peak
+        self.phase: Phase | None = None
+        self.read: dict[str, list[float]] = {}
+        self.peaks: dict[str, int] = {}
+
+    def report(
+        self,
+        phase: Phase,
+        fraction: float,  # noqa: ARG002 - the observer's signature
+        *,
+        iteration: int = 0,
+        iterations: int = 0,
+        losses: Mapping[str, float] | None = None,  # noqa: ARG002
+    ) -> None:
+        if phase is not self.phase:
+            self.end_phase()
+            self.phase = phase
+        if iterations and iteration:
+            self.read.setdefault(phase.value, []).append(self.clock())
+
+    def end_phase(self) -> None:
+        """The last phase's peak since it began."""
+        held = self.peak.since_last() if self.peak else None
+        if self.phase is not None and held is not None:
+            self.peaks[self.phase.value] = max(held, self.peaks.get(self.phase.value, 0))
+
+    def steps(self) -> dict[str, list[float]]:
+        """From one iteration to the next, by phase."""
+        found = {phase: [after - before for before, after in pairwise(read)] for phase, read in self.read.items()}
+        return {phase: steps for phase, steps in found.items() if steps}
+
+
+class FullVgg(NetworkShelf):
+    """Holds only a network as wide and deep as VGG-19."""
+
+    network: FeatureNetwork | None = None
+
+    def get(self, weights: str) -> FeatureNetwork:  # noqa: ARG002 - the shelf's signature
+        if self.network is None:
+            self.network = random_network(width=64).eval().requires_grad_(False).to(self.device)
+        return self.network
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the floating point operations of matrix products and convolutions, forwards and back.
+
+    Not torch's ``FlopCounterMode``: its hooks on modules do not go with gradients taken from layer to layer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.total += count(*args, **(kwargs or {}), out_val=found)
+        return found
+
+
+class Peak:
+    """Of memory above what is held now: a GPU's, or this process's where Linux tells it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.before = device, 0
+        self.told = device.type == "cuda" or CLEAR.exists()
+        self.since_last()
+        if self.told:
+            self.before = torch.cuda.memory_allocated(device) if device.type == "cuda" else _status("VmRSS")
+
+    def since_last(self) -> int | None:
+        """Since the last time it was asked."""
+        if not self.told:
+            return None
+        if self.device.type == "cuda":
+            peak = int(torch.cuda.max_memory_allocated(self.device))
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            peak = _status("VmHWM")
+            CLEAR.write_text("5")
+        return peak - self.before
+
+
+def _status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+
+def prepare(name: str, threads: int) -> torch.device:
+    """As the engine's worker does."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def measure_trial(trial: Trial) -> Seen:
+    """Timed first, with a warm network; then briefly again with its operations counted, which slows it."""
+    device = prepare(trial.device, trial.threads)
+    shelf = (FullVgg if trial.weights == FULL_VGG else NetworkShelf)(device)
+    network = shelf.get(trial.weights)
+    network(torch.rand(3, 64, 64, device=device), network.layers)
+
+    def job(iterations: int | None, observer: Observer) -> dict[str, Any]:
+        parameters = Parameters(
+            preset=trial.preset, size=trial.size, iterations=iterations, stylization=5.0, weights=trial.weights
+        )
+        asked = scenes.request(trial.height, trial.width, trial.object_side, parameters, rough=trial.rough)
+        return run_request(asked, shelf, observer).metadata
+
+    watch, started = Stopwatch(time.perf_counter, Peak(device)), time.perf_counter()
+    metadata = job(trial.iterations, watch)
+    total = time.perf_counter() - started
+    watch.end_phase()
+    with Operations() as operations:
+        counter = Stopwatch(lambda: float(operations.total))
+        job(COUNTED_ITERATIONS, counter)
+    return Seen(
+        trial,
+        seconds=metadata["seconds"],
+        total=total,
+        iteration={phase: statistics.mean(steps) for phase, steps in watch.steps().items()},
+        work={phase: statistics.mean(steps) for phase, steps in counter.steps().items()},
+        peaks=watch.peaks,
+        device=str(device),
+    )
+
+
+def measure_machine(device_name: str, threads: int) -> dict[str, object]:
+    """What this is, and the operations a second that it reaches in products of large float32 matrices."""
+    device = prepare(device_name, threads)
+    side = MATRIX_SIDES.get(device.type, GPU_MATRIX_SIDE)
+    a, b = torch.rand(2, side, side, device=device)
+
+    def product() -> float:
+        started = time.perf_counter()
+        float((a @ b)[0, 0])  # waits for the device
+        return time.perf_counter() - started
+
+    fastest = min(product() for _ in range(REPEATS))
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "torch": torch.__version__,
+        "matrix_flops": 2 * side**3 / fastest,
+    }
+
+
+def measure_matching(size: int, weights: str, device_name: str, threads: int) -> dict[str, object]:
+    """Coarse-to-fine matching beside the exact one at relu3_1, of all positions of a picture of size × size."""
+    device = prepare(device_name, threads)
+    network = (FullVgg if weights == FULL_VGG else NetworkShelf)(device).get(weights)
+    asked = scenes.request(size, size, size // 2, Parameters())
+
+    def features(pixels: Any) -> torch.Tensor:
+        picture = to_tensor(to_array(pixels), "picture", device) * network.layout.pixel_scale
+        found: torch.Tensor = network(picture, ["relu3_1"])["relu3_1"]
+        return found
+
+    source, target = features(asked.composite), features(asked.painting)
+    query = Query.everything(source)
+    clock = [time.perf_counter()]
+    exact = match_patches(source, target)
+    clock.append(time.perf_counter())
+    found = match_at_any_size(source, target, exact_pairs=query.positions.area**2 // 2)
+    clock.append(time.perf_counter())
+    own = torch.arange(exact.numel(), device=device).view_as(exact)
+    elsewhere, score = exact != own, PatchCosines(source, target, query)
+    return {
+        "size": size,
+        "weights": weights,
+        "exact_seconds": clock[1] - clock[0],
+        "coarse_seconds": clock[2] - clock[1],
+        "same_match": float((exact == found).float().mean()),
+        "same_match_inside_object": float((exact == found)[elsewhere].float().mean()),
+        "score_share_inside_object": float((score(found) / score(exact))[elsewhere].mean()),
+    }
+
+
+def answer(what: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """For ``trial.ask``."""
+    if what == "trial":
+        return asdict(measure_trial(Trial(**arguments)))
+    return measure_machine(**arguments) if what == "machine" else measure_matching(**arguments)
+
+
+if __name__ == "__main__":
+    print(json.dumps(answer(sys.argv[1], json.loads(sys.argv[2]))))

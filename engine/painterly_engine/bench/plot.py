@@ -1,0 +1,88 @@
+"""A benchmark as one SVG: bars of whole runs beside the peers', and lines of growth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+WIDTH, BAR, GAP, LABEL = 860, 22, 8, 330
+PANEL, MARGIN = 240, 60
+OURS, THEIRS, INK, PALE = "#2a6f97", "#b5651d", "#222", "#ddd"
+CURVES = (
+    ("seconds", "seconds_in_full", OURS),
+    ("of the passes", "seconds_of_passes", "#7fb2d0"),
+    ("peak memory", "peak", THEIRS),
+    ("of the passes", "peak_of_passes", "#dba56a"),
+)
+HEAD = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">'
+    '<rect width="100%" height="100%" fill="white"/>'
+)
+
+
+def plot(found: Mapping[str, Any]) -> str:
+    """The SVG's text, of what ``suites`` found."""
+    bars = sorted(_bars(found), key=lambda bar: bar[1])
+    parts, top = [_title("Seconds of a whole run (logarithmic)", 24)], 40
+    for name, seconds, colour in bars:
+        parts.append(_bar(name, seconds, colour, top, bars[-1][1]))
+        top += BAR + GAP
+    for kind, rows in found.get("growth", {}).items():
+        parts += [_title(f"Growth with the {kind}, times the first", top + 40), *_lines(rows, top + 56)]
+        top += PANEL + MARGIN
+    return "\n".join([HEAD.format(width=WIDTH, height=top + 20), *parts, "</svg>\n"])
+
+
+def _bars(found: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    ours = [(f"ours: {row['trial']['name']}", row["seconds_in_full"], OURS) for row in found["presets"]]
+    peers = [(f"{peer['name']}, {peer['size']} px", peer["seconds"], THEIRS) for peer in found.get("peers", ())]
+    return [*ours, *peers]
+
+
+def _bar(name: str, seconds: float, colour: str, top: int, longest: float) -> str:
+    """From a tenth of a second to the longest."""
+    share = max(0.01, math.log10(max(seconds, 0.1) * 10) / max(0.1, math.log10(longest * 10)))
+    length, middle = share * (WIDTH - LABEL - 90), top + BAR * 0.7
+    return (
+        f'<text x="{LABEL - 10}" y="{middle}" text-anchor="end" fill="{INK}">{escape(name)}</text>'
+        f'<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
+        f'<text x="{LABEL + length + 6:.1f}" y="{middle}" fill="{INK}">{seconds:.3g} s</text>'
+    )
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], top: int) -> list[str]:
+    curves = [
+        (name, [(row["side"], row["times_the_first"].get(what)) for row in rows], colour)
+        for name, what, colour in CURVES
+    ]
+    known = [curve for curve in curves if all(times for _, times in curve[1])]
+    highest = max(1.0, *(times for _, points, _ in known for _, times in points))
+    sides = [row["side"] for row in rows]
+
+    def at(side: float, times: float) -> tuple[float, float]:
+        x = MARGIN + (side - sides[0]) / max(1, sides[-1] - sides[0]) * (WIDTH - 3 * MARGIN)
+        return x, top + (PANEL - MARGIN) * (1 - times / highest)
+
+    parts = [_level(times, at(sides[0], times)[1]) for times in (1.0, highest)]
+    for side in sides:
+        x, y = at(side, 0)
+        parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" fill="{INK}">{side} px</text>')
+    for name, points, colour in known:
+        path = " ".join("{:.1f},{:.1f}".format(*at(side, y)) for side, y in points)
+        x, y = at(*points[-1])
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{y:.1f}" fill="{colour}">{escape(name)}</text>')
+    return parts
+
+
+def _level(times: float, y: float) -> str:
+    return (
+        f'<line x1="{MARGIN}" x2="{WIDTH - 2 * MARGIN}" y1="{y:.1f}" y2="{y:.1f}" stroke="{PALE}"/>'
+        f'<text x="{MARGIN - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{times:.3g}×</text>'
+    )
+
+
+def _title(text: str, y: int) -> str:
+    return f'<text x="16" y="{y}" font-size="16" fill="{INK}">{escape(text)}</text>'

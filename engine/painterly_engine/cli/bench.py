@@ -1,0 +1,91 @@
+"""``painterly bench``: time, memory and growth of the presets on this machine, beside what peers published."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from painterly_protocol.request import PRESETS
+
+RESULTS, PLOT = "bench.json", "bench.svg"
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("bench", help="time the presets on this machine, beside what peers published")
+    parser.set_defaults(run=run)
+    parser.add_argument("-o", "--output", type=Path, default=Path("bench"), metavar="FOLDER", help="default: bench")
+    parser.add_argument(
+        "--suite", choices=("usual", "gpu"), default="usual", help="gpu: full VGG-19 at 700 and 4096 px"
+    )
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--sizes", nargs="+", type=_positive, default=[256, 512], metavar="N", help="paintings' sides")
+    parser.add_argument(
+        "--iterations", type=_positive, default=20, metavar="N", help="of published; its 1000 are projected from them"
+    )
+    parser.add_argument("--repeats", type=_positive, default=1, metavar="N", help="of the trials of growth")
+    parser.add_argument("--weights", default="slim", metavar="NAME", help="or random-vgg19, as wide and deep as VGG-19")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--threads", type=_positive, default=min(2, os.cpu_count() or 1), help="of the CPU")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from painterly_engine.bench import suites
+    from painterly_engine.bench.plot import plot
+
+    options = suites.Options(
+        presets=arguments.presets,
+        sizes=arguments.sizes,
+        iterations=arguments.iterations,
+        repeats=arguments.repeats,
+        weights=arguments.weights,
+        device=arguments.device,
+        threads=arguments.threads,
+    )
+    suite = suites.gpu if arguments.suite == "gpu" else suites.usual
+    folder: Path = arguments.output
+    folder.mkdir(parents=True, exist_ok=True)
+    found = suite(options, lambda name: print(f"{name} …", file=sys.stderr))
+    (folder / RESULTS).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (folder / PLOT).write_text(plot(found), encoding="utf-8")
+    print("\n".join([*_lines(found), f"{folder / RESULTS}, {folder / PLOT}"]))
+    return 0
+
+
+def _lines(found: Mapping[str, Any]) -> list[str]:
+    lines = [f"{found['machine']['matrix_flops'] / 1e9:.0f} GFLOP/s in matrix products"]
+    lines += [_line(row) for row in found["presets"]]
+    lines += [f"{peer['name']} at {peer['size']} px: {peer['seconds']:g} s" for peer in found.get("peers", ())]
+    for rows in found.get("growth", {}).values():
+        lines += [f"{_line(row)}; {_times(row['times_the_first'])}" for row in rows]
+    return [*lines, _matching(found["matching"])] if "matching" in found else lines
+
+
+def _matching(found: Mapping[str, Any]) -> str:
+    same, likeness = found["same_match_inside_object"], found["score_share_inside_object"]
+    return (
+        f"matching at {found['size']} px: exact {found['exact_seconds']:.1f} s, coarse to fine "
+        f"{found['coarse_seconds']:.1f} s; in the object {same:.0%} the same matches, {likeness:.1%} of their likeness"
+    )
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    rates = ", ".join(f"{phase} {rate:.2f} it/s" for phase, rate in row["iterations_per_second"].items())
+    shares = ", ".join(f"{100 * share:.0f} %" for share in row["matrix_share"].values())
+    peak = "" if row["peak"] is None else f"; {row['peak'] / 1e6:.0f} MB"
+    return f"{row['trial']['name']}: {row['seconds_in_full']:.1f} s; {rates} ({shares} of matrix products){peak}"
+
+
+def _times(ratios: Mapping[str, float]) -> str:
+    return ", ".join(f"{what.replace('_', ' ')} {ratio:.2f}×" for what, ratio in ratios.items())
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("give a number above 0")
+    return number

@@ -1,0 +1,124 @@
+"""The benchmark: what it counts, what it projects, and one real trial in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from painterly_engine.arrays import to_array
+from painterly_engine.balance import published_balance
+from painterly_engine.bench import scenes, suites
+from painterly_engine.bench.measuring import Operations
+from painterly_engine.bench.plot import plot
+from painterly_engine.bench.trial import Seen, Trial, run
+from painterly_engine.cli.main import main
+from painterly_engine.tensors import to_tensor
+from painterly_protocol.errors import PainterlyError
+from painterly_protocol.request import Parameters
+
+TRIAL = Trial("small", "published", height=72, width=64, object_side=30, size=48, iterations=3, threads=1)
+
+
+def seen(trial: Trial) -> Seen:
+    """As many seconds as the painting is high, all but 3 of them in the passes."""
+    seconds = {"preparing": 1.0, "pass-one": trial.height - 4.0, "matching": 1.0, "pass-two": 0.0, "finishing": 2.0}
+    steps, work = {"pass-one": 0.5, "pass-two": 0.25}, {"pass-one": 5e9, "pass-two": 2e9}
+    return Seen(trial, seconds, trial.height, steps, work, {"pass-one": 100, "finishing": 300}, "cpu")
+
+
+def test_a_trial_in_its_own_process_tells_every_figure() -> None:
+    found = run(TRIAL)
+    assert found.trial == TRIAL and found.device in ("cpu", "cuda")
+    assert sum(found.seconds.values()) == pytest.approx(found.total, rel=0.05)
+    assert set(found.iteration) == set(found.work) == {"pass-one", "pass-two"}
+    assert all(value > 0 for value in (*found.iteration.values(), *found.work.values()))
+    if Path("/proc/self/clear_refs").exists():
+        peak = found.peak()
+        assert peak is not None and 10**6 < peak < 10**9
+
+
+def test_a_trial_that_fails_says_why() -> None:
+    with pytest.raises(PainterlyError, match="no such network"):
+        run(Trial("broken", "published", 64, 64, 30, size=48, iterations=1, weights="/no such network.pth"))
+
+
+def test_operations_of_convolutions_and_products_forwards_and_back() -> None:
+    x, weight = torch.rand(1, 5, 20, 30, requires_grad=True), torch.rand(7, 5, 3, 3)
+    with Operations() as operations:
+        features = F.conv2d(x, weight, padding=1)
+        forwards = operations.total
+        torch.autograd.grad(features.sum(), x)
+    assert forwards == 2 * 7 * 5 * 9 * 20 * 30
+    assert operations.total == 2 * forwards
+    with Operations() as operations:
+        torch.rand(3, 4) @ torch.rand(4, 6)
+    assert operations.total == 2 * 3 * 4 * 6
+
+
+def test_seconds_of_the_full_run_are_projected_from_the_iterations() -> None:
+    found = seen(TRIAL)
+    assert found.projected(1000) == 72 + 997 * 0.75
+    assert found.projected(1000, ("pass-two",)) == 997 * 0.25
+    assert found.share(1e11) == {"pass-one": 0.1, "pass-two": 0.08}
+    assert found.peak() == 300 and found.peak(("pass-one",)) == 100
+
+
+@pytest.mark.parametrize("rough", [False, True])
+def test_a_rough_painting_is_one_whose_histograms_count(rough: bool) -> None:
+    asked = scenes.request(300, 240, 90, Parameters(), rough=rough)
+    balance = published_balance(to_tensor(to_array(asked.painting), "painting"), 5.0)
+    assert balance.matters(balance.histogram) == rough
+    assert balance.matters(balance.variation) != rough
+    assert (to_array(asked.mask) > 127).sum() == pytest.approx(3.14 / 4 * 90**2, rel=0.02)
+
+
+def test_growth_is_told_beside_the_first_and_plotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answers(what: str, _arguments: Mapping[str, object]) -> dict[str, Any]:
+        return {"matrix_flops": 1e11} if what == "machine" else {"size": 512}
+
+    monkeypatch.setattr(suites, "ask", answers)
+    monkeypatch.setattr(suites, "run", seen)
+    told: list[str] = []
+    found = json.loads(json.dumps(suites.usual(suites.Options(sizes=(256,), iterations=1000, repeats=3), told.append)))
+    canvas = found["growth"]["canvas"]
+    assert [row["side"] for row in canvas] == list(suites.CANVASES)
+    assert canvas[0]["times_the_first"]["seconds_in_full"] == 1
+    assert canvas[1]["times_the_first"]["seconds_in_full"] == 2
+    assert canvas[1]["times_the_first"]["seconds_of_passes"] == (960 - 3) / (480 - 3)
+    assert len(told) > len(found["presets"])
+    texts = [text.text or "" for text in ElementTree.fromstring(plot(found)).iter() if text.tag.endswith("text")]
+    assert any("ProPIH" in text for text in texts) and any("256 px" in text for text in texts)
+
+
+def test_the_gpus_suite_is_the_published_run_with_the_full_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "ask", lambda *_: {"matrix_flops": 1e11})
+    monkeypatch.setattr(suites, "run", seen)
+    found = suites.gpu(suites.Options(), lambda _: None)
+    published = [row["trial"] for row in found["presets"] if row["trial"]["preset"] == "published"]
+    assert [(trial["height"], trial["width"], trial["iterations"]) for trial in published] == [
+        (700, 547, None),
+        (682, 700, None),
+    ]
+    assert {trial["weights"] for trial in published} == {"random-vgg19"}
+    assert plot(found).startswith("<svg")
+
+
+@pytest.mark.long
+def test_the_whole_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(suites, "CANVASES", (64, 80))
+    monkeypatch.setattr(suites, "OBJECTS", (20, 30))
+    monkeypatch.setattr(suites, "OBJECT_CANVAS", 64)
+    monkeypatch.setattr(suites, "MATCHING_SIZE", 96)
+    options = ["--presets", "published", "--sizes", "64", "--iterations", "2", "--threads", "1"]
+    assert main(["bench", *options, "-o", str(tmp_path / "new" / "bench")]) == 0
+    found = json.loads((tmp_path / "new" / "bench" / "bench.json").read_text(encoding="utf-8"))
+    assert {"machine", "peers", "presets", "growth", "matching"} <= set(found)
+    assert "published at 64 px" in capsys.readouterr().out
+    ElementTree.parse(tmp_path / "new" / "bench" / "bench.svg")
