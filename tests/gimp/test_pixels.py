@@ -209,7 +209,7 @@ def test_harmonizing_a_result_again_starts_from_its_object_and_mask(place: Workp
     assert done.note["layers"] == {"object": done.answer["object"], "painting": 0}
 
 
-def test_filters_and_text_below_belong_to_the_painting(place: Workplace) -> None:
+def test_filters_of_painting_and_object_are_seen(place: Workplace) -> None:
     source = """
 image = new_image(48, 32)
 canvas = add_layer(image, "painting", (48, 32), flat((48, 32), (200, 100, 50, 255)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from support.fake_engine import wait_until
+from support.fake_engine import FakeEngine, wait_until
 from support.gimp_cases import HARMONIZE, Outcome, Workplace, workplace
-from support.gimp_house import GimpHouse
+from support.gimp_house import GimpHouse, processes_of
 
 SCENE = """
 image = new_image(48, 32)
@@ -163,3 +167,30 @@ def test_our_own_mistakes_reach_the_log_not_the_user(gimp_house: GimpHouse) -> N
         log = place.profile.log_dir / "plug-in.log"
         wait_until(log.exists)
         assert "Traceback" in log.read_text()
+
+
+def test_a_plug_in_killed_by_gimps_own_cancel_leaves_no_trace(gimp_house: GimpHouse) -> None:
+    """GIMP's status bar ends a plug-in by SIGKILL: nothing of it can clean up, so nothing may need it."""
+    with gimp_house.profile() as profile:
+        hold = profile.folder / "hold"
+        steps = [{"do": "wait", "file": str(hold)}, {"do": "progress", "fraction": 0.5}, {"do": "silence"}]
+        with FakeEngine(profile.folder, steps) as engine, ThreadPoolExecutor(1) as pool:
+            running = pool.submit(profile.run, SCENE + HARMONIZE)
+            engine.wait_for("submit")
+            (plug_in,) = (pid for pid in processes_of(profile.folder) if is_our_plug_in(pid))
+            os.kill(plug_in, signal.SIGKILL)
+            answer = running.result(180)
+            hold.touch()
+            engine.wait_for("client-gone")
+    assert answer["status"] != "success"
+    assert answer["after"] == answer["before"]
+    assert answer["selection_kept"]
+    assert answer["images"] == 1, "a scratch image was left behind"
+
+
+def is_our_plug_in(pid: int) -> bool:
+    try:
+        command = Path("/proc", str(pid), "cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"painterly-harmonize.py" in command and b"-run" in command

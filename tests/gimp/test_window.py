@@ -79,7 +79,7 @@ def atelier(gimp_house: GimpHouse) -> Iterator[Atelier]:
 
 
 def preview_is_shown(picture: Path) -> bool:
-    """Whether a part of the screen has the fake preview's colour: it shows through the object's mask."""
+    """Whether a part of the screen has the fake preview's colour."""
     with Image.open(picture) as screen:
         small = screen.convert("RGB").resize((128, 86))
     colours = small.getcolors(small.width * small.height) or []

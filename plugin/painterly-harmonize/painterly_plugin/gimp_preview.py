@@ -23,7 +23,6 @@ class Preview:
 
     def __init__(self) -> None:
         self._ground: GdkPixbuf.Pixbuf | None = None
-        self._coverage = b""
         self._before: GdkPixbuf.Pixbuf | None = None
         self._after: GdkPixbuf.Pixbuf | None = None
         self._picture = Gtk.Image()
@@ -47,17 +46,19 @@ class Preview:
         width, height = _fitting(subject.painting)
         self._ground = _pixbuf(_shrunk(subject.painting, width, height, SMALL_RGB), width, height)
         yield
-        self._coverage = _shrunk(subject.mask, width, height, SMALL_MASK)
+        coverage = _shrunk(subject.mask, width, height, SMALL_MASK)
         yield
-        self._before = self._blended(subject.composite)
+        self._before = _blended(self._ground, _shrunk(subject.composite, width, height, SMALL_RGB), coverage)
         self._after = None
         self._button.set_active(False)
         self._button.set_sensitive(False)
         self._draw()
 
     def show_after(self, picture: Pixels) -> None:
-        """What the engine has so far: a picture of all that ``show_subject`` showed."""
-        self._after = self._blended(picture)
+        """What the engine has so far, as it will be seen: a picture of all that ``show_subject`` showed."""
+        assert self._ground is not None
+        width, height = self._ground.get_width(), self._ground.get_height()
+        self._after = _pixbuf(_shrunk(picture, width, height, SMALL_RGB), width, height)
         self._button.set_sensitive(True)
         self._draw()
 
@@ -66,18 +67,18 @@ class Preview:
         if wanted is not None:
             self._picture.set_from_pixbuf(wanted)
 
-    def _blended(self, picture: Pixels) -> GdkPixbuf.Pixbuf:
-        assert self._ground is not None
-        width, height = self._ground.get_width(), self._ground.get_height()
-        rgb = _shrunk(picture, width, height, SMALL_RGB)
-        rgba = bytearray(4 * width * height)
-        for channel in range(3):
-            rgba[channel::4] = rgb[channel::3]
-        rgba[3::4] = self._coverage
-        blended = self._ground.copy()
-        layer = _pixbuf(bytes(rgba), width, height)
-        layer.composite(blended, 0, 0, width, height, 0, 0, 1, 1, GdkPixbuf.InterpType.NEAREST, 255)
-        return blended
+
+def _blended(ground: GdkPixbuf.Pixbuf, rgb: bytes, coverage: bytes) -> GdkPixbuf.Pixbuf:
+    """``rgb`` over ``ground``, all of one size, as much as ``coverage`` says."""
+    width, height = ground.get_width(), ground.get_height()
+    rgba = bytearray(4 * width * height)
+    for channel in range(3):
+        rgba[channel::4] = rgb[channel::3]
+    rgba[3::4] = coverage
+    blended = ground.copy()
+    layer = _pixbuf(bytes(rgba), width, height)
+    layer.composite(blended, 0, 0, width, height, 0, 0, 1, 1, GdkPixbuf.InterpType.NEAREST, 255)
+    return blended
 
 
 def _fitting(picture: Pixels) -> tuple[int, int]:
