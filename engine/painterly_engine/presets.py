@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from painterly_protocol.request import Parameters
 
 
 @dataclass(frozen=True)
-class Preset:
-    """
+class Published:
+    """The two passes as published.
+
     Attributes:
-        size: the working size, longest side in pixels.
+        size: the working size, the canvas's longest side in pixels.
         iterations: L-BFGS iterations of each pass.
     """
 
     size: int
     iterations: int
 
+    def overridden(self, size: int | None, iterations: int | None) -> Published:
+        """With the user's own values where there are any."""
+        return replace(self, size=size or self.size, iterations=iterations or self.iterations)
 
-PRESETS = {
-    "draft": Preset(size=256, iterations=50),
-    "published": Preset(size=700, iterations=1000),
+
+@dataclass(frozen=True)
+class Repaint:
+    """Our own method, from coarse to fine.
+
+    Attributes:
+        sides: of the object's surroundings at each scale, pixels, ascending; nothing is enlarged.
+        iterations: of L-BFGS at each scale.
+        turns: how often at each scale the patches to imitate are chosen, shared among the iterations.
+    """
+
+    sides: tuple[int, ...]
+    iterations: int
+    turns: int = 2
+
+    @property
+    def size(self) -> int:
+        """The finest."""
+        return self.sides[-1]
+
+    def overridden(self, size: int | None, iterations: int | None) -> Repaint:
+        """With the user's own values where there are any; ``size`` is the finest scale's."""
+        sides = self.sides
+        if size is not None:
+            sides = (*(side for side in COARSE if side < size), size)
+        return replace(self, sides=sides, iterations=iterations or self.iterations)
+
+
+COARSE = (96, 192, 384, 768, 1536)
+
+PRESETS: dict[str, Published | Repaint] = {
+    "draft": Repaint(sides=COARSE[:3], iterations=16),
+    "standard": Repaint(sides=COARSE[:4], iterations=40),
+    "high": Repaint(sides=COARSE, iterations=100, turns=4),
+    "published": Published(size=700, iterations=1000),
 }
 
 
-def effective(parameters: Parameters) -> Preset:
+def effective(parameters: Parameters) -> Published | Repaint:
     """The preset's values with the user's own in their place."""
-    preset = PRESETS[parameters.preset]
-    return Preset(
-        size=preset.size if parameters.size is None else parameters.size,
-        iterations=preset.iterations if parameters.iterations is None else parameters.iterations,
-    )
+    return PRESETS[parameters.preset].overridden(parameters.size, parameters.iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Size = tuple[int, int]
@@ -71,3 +72,13 @@ def _box_taps(source: int, length: int) -> tuple[Tensor, Tensor]:
     indices = start // length + torch.arange(count)
     overlap = torch.minimum((indices + 1) * length, start + source) - torch.maximum(indices * length, start)
     return indices.clamp(max=source - 1), overlap.clamp(min=0).double() / source
+
+
+def resize(planes: Tensor, size: Size) -> Tensor:
+    """(…, H, W) → (…, h, w), linear with pixel centres kept in place, averaging where it shrinks; a copy of none where
+    the size stays. Not the published system's way; differentiable."""
+    if tuple(planes.shape[-2:]) == tuple(size):
+        return planes
+    four = planes.reshape(1, -1, *planes.shape[-2:])
+    resized = F.interpolate(four, size, mode="bilinear", align_corners=False, antialias=True)
+    return resized.reshape(*planes.shape[:-2], *size)

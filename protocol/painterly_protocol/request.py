@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.pixels import Pixels
 
-PRESETS = ("draft", "published")
-DEFAULT_PRESET = "draft"
+PRESETS = ("draft", "standard", "high", "published")
+DEFAULT_PRESET = "standard"
 MIN_SIZE, MAX_SIZE = 32, 16384  # longest side of a working picture
 MAX_ITERATIONS = 100_000
 
@@ -20,19 +20,24 @@ class Parameters:
 
     Attributes:
         preset: a name of ``PRESETS``.
-        size: working size, the longest side in pixels the two passes run at.
-        iterations: L-BFGS iterations of each pass.
+        size: working size, in pixels: of the whole picture's longest side for ``published``, of the object with its
+            surroundings at the finest scale for all others.
+        iterations: L-BFGS iterations, of each pass or at each scale.
         stylization: τ of algorithm.md 1.3, or a genre name, or None for the default.
+        strength: how far the object is repainted, 0 (it stays what it was) to 1; ``published`` knows none.
+        detail: how much of its own detail the object keeps, 0 to 1; ``published`` knows none.
         weights: "auto", a name that ``painterly weights list`` shows, or the path of a weight file on the engine's
             machine.
         seed: of the randomised patch search.
-        previews: send PREVIEW pictures while the passes run.
+        previews: send PREVIEW pictures while the job runs.
     """
 
     preset: str = DEFAULT_PRESET
     size: int | None = None
     iterations: int | None = None
     stylization: float | str | None = None
+    strength: float = 0.5
+    detail: float = 0.5
     weights: str = "auto"
     seed: int = 0
     previews: bool = False
@@ -48,6 +53,9 @@ class Parameters:
             math.isfinite(self.stylization) and 0 < self.stylization <= 100
         ):
             raise _bad(f"A stylization of {self.stylization} cannot be used.", "Choose a number above 0, up to 100.")
+        for name, value in {"strength": self.strength, "detail": self.detail}.items():
+            if not 0 <= value <= 1:
+                raise _bad(f"A {name} of {value} cannot be used.", "Choose a number from 0 to 1.")
         if not 0 <= self.seed < 2**63:
             raise _bad(f"The seed {self.seed} is out of range.", "Choose 0 to 2⁶³ - 1.")
 

@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 from painterly_engine.network.features import random_network
 
 PAINTERLY = [sys.executable, "-m", "painterly_engine.cli"]
-QUICK = ["--weights", "random", "--size", "48", "--iterations", "2"]
-LONG = ["--weights", "random", "--size", "160", "--iterations", "5000"]
+QUICK = ["--preset", "published", "--weights", "random", "--size", "48", "--iterations", "2"]
+LONG = ["--preset", "published", "--weights", "random", "--size", "160", "--iterations", "5000"]
 KINDS = ("weight", "bias")
 PATIENCE_S = 180
 

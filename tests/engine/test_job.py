@@ -21,7 +21,7 @@ from painterly_protocol.messages import Phase
 from painterly_protocol.request import HarmonizeRequest, Parameters
 
 HEIGHT, WIDTH = 60, 80
-QUICK = Parameters(size=48, iterations=3)
+QUICK = Parameters(preset="published", size=48, iterations=3)
 
 
 class OneNetwork(NetworkShelf):
@@ -92,7 +92,7 @@ def test_the_box_is_as_small_as_the_change_allows() -> None:
 @pytest.mark.parametrize("size", [40, 80, 130])
 def test_any_working_size_gives_the_paintings_own_size(size: int) -> None:
     """Smaller than the painting, its own size, larger."""
-    outcome, whole = run(scene(), Parameters(size=size, iterations=2))
+    outcome, whole = run(scene(), Parameters(preset="published", size=size, iterations=2))
     assert outcome.metadata["working_size"] == [size, size * HEIGHT // WIDTH]
     assert np.isfinite(whole).all()
 
@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 def test_the_metadata_says_what_was_done_and_can_travel() -> None:
-    outcome, _ = run(scene(), Parameters(size=48, iterations=3, stylization="Cubism", seed=9))
+    outcome, _ = run(scene(), Parameters(preset="published", size=48, iterations=3, stylization="Cubism", seed=9))
     about = outcome.metadata
     assert msgpack.unpackb(msgpack.packb(about)) == about
     assert about["stylization"]["value"] == 10.0 and "cubism" in about["stylization"]["reason"]  # type: ignore[index]
@@ -159,7 +159,7 @@ def test_an_object_too_thin_for_the_working_size_is_refused_with_advice() -> Non
     pictures["mask"][:] = 0
     pictures["mask"][30:32, :] = 255
     with pytest.raises(PainterlyError, match="too small or too thin") as caught:
-        run(pictures, Parameters(size=80, iterations=1))
+        run(pictures, Parameters(preset="published", size=80, iterations=1))
     assert caught.value.code is ErrorCode.EMPTY_MASK
 
 
@@ -209,7 +209,7 @@ def test_too_narrow_a_picture_is_refused_with_the_size_that_would_do() -> None:
     with pytest.raises(PainterlyError, match="48×2 px") as caught:
         run_request(request, Torchvision("cpu"), SILENT)
     enough = int(caught.value.advice.split(" px")[0].split()[-1])
-    parameters = Parameters(size=enough, iterations=1)
+    parameters = Parameters(preset="published", size=enough, iterations=1)
     run_request(dataclasses.replace(request, parameters=parameters), Torchvision("cpu"), SILENT)
 
 
@@ -218,5 +218,5 @@ def test_an_object_that_matches_nothing_is_told() -> None:
     pictures = scene(height=96, width=96)
     pictures["mask"][:] = 0
     pictures["mask"][:, 17:23] = 255
-    outcome, _ = run(pictures, Parameters(size=96, iterations=1))
+    outcome, _ = run(pictures, Parameters(preset="published", size=96, iterations=1))
     assert any("Raise the working size" in warning for warning in outcome.metadata["warnings"])  # type: ignore[attr-defined]

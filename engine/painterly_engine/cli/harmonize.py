@@ -50,13 +50,24 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
     """The options that become ``Parameters``."""
     group = parser.add_argument_group("how")
     group.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"default: {DEFAULT_PRESET}")
-    group.add_argument("--size", type=int, metavar="N", help="working size: longest side in pixels")
-    group.add_argument("--iterations", type=int, metavar="N", help="iterations of each pass")
+    group.add_argument(
+        "--size",
+        type=int,
+        metavar="N",
+        help="working size in pixels: longest side of the object with its surroundings; with published, of the picture",
+    )
+    group.add_argument("--iterations", type=int, metavar="N", help="iterations at each scale, or of each pass")
+    group.add_argument(
+        "--strength", type=float, default=0.5, metavar="0..1", help="how far the object is repainted (default: 0.5)"
+    )
+    group.add_argument(
+        "--detail", type=float, default=0.5, metavar="0..1", help="how much of its own detail it keeps (default: 0.5)"
+    )
     group.add_argument(
         "--stylization", type=_number_or_name, metavar="FLOAT|GENRE|auto", help="how strongly the painting is stylized"
     )
     group.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the randomised patch search")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of the search for strokes")
 
 
 def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Parameters:
@@ -66,6 +77,8 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
         size=arguments.size,
         iterations=arguments.iterations,
         stylization=arguments.stylization,
+        strength=arguments.strength,
+        detail=arguments.detail,
         weights=_weights(arguments.weights),
         seed=arguments.seed,
         previews=previews,
@@ -154,7 +167,7 @@ def summary(result: Result, output: Path) -> str:
     remarks = [about.get("notes"), about.get("warnings")]
     lines = [
         f"{output}: network {network['name']} ({layers[0]} to {layers[-1]}), working size "
-        f"{about['working_size']}, {about['iterations']} iterations a pass, {sum(seconds.values()):.1f} s",
+        f"{about['working_size']}, {about['iterations']} iterations each, {sum(seconds.values()):.1f} s",
         f"stylization {stylization['value']:g}: {stylization['reason']}",
         *(remark for group in remarks if isinstance(group, list) for remark in group),
     ]

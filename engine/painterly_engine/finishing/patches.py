@@ -30,6 +30,8 @@ GREY = 128
 order it is added, so that a seed gives one field however work is chunked or shared among threads."""
 BASIS_UNIT = 2**-10
 """Basis vectors are rounded to multiples of this, and what lies along them to whole numbers, to the same end."""
+LEAST = 1e-9
+"""Instead of dividing by nothing, where no patch covers a pixel."""
 COMPARISONS = 2**23
 """Distances computed at a time."""
 
@@ -55,7 +57,7 @@ def synthesise(
     size = patch_size(image, target)
     queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
     field, _ = nearest_patches(image, target, size, queries, generator, report)
-    return vote(queries, field, target, wanted, size)
+    return vote(queries, field, target, wanted, torch.ones(size)).round()
 
 
 def patch_size(image: Tensor, target: Tensor) -> tuple[int, int]:
@@ -108,17 +110,18 @@ def nearest_patches(
     return match, distance
 
 
-def vote(queries: Tensor, field: Tensor, target: Tensor, wanted: Tensor, size: tuple[int, int]) -> Tensor:
-    """Every wanted pixel's mean over the patches that cover it, rounded to whole values; 0 elsewhere.
+def vote(queries: Tensor, field: Tensor, target: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Every wanted pixel's mean over the patches that cover it; 0 elsewhere.
 
     Args:
         queries: (n,) raster indices of anchors in the image, all that touch a wanted pixel.
         field: (n,) raster indices of anchors in the target.
         target: (3, H2, W2).
         wanted: (H, W) bool.
-        size: of the patches.
+        weights: (h, w), positive, of a patch's pixels in the means; of the patches' size.
     """
     height, width = wanted.shape
+    size = (weights.shape[0], weights.shape[1])
     into, out_of = (_corners(anchors, image.shape[-1], size) for anchors, image in ((queries, wanted), (field, target)))
     ones = torch.ones_like(target[:1])
     colours = torch.cat([target, ones]).flatten(1).T.contiguous()
@@ -126,8 +129,8 @@ def vote(queries: Tensor, field: Tensor, target: Tensor, wanted: Tensor, size: t
     for dy in range(size[0]):
         for dx in range(size[1]):
             # The patches of one step never share a pixel, so plain indexing adds them all.
-            total[into + dy * width + dx] += colours[out_of + dy * target.shape[2] + dx]
-    mean = (total[:, :3] / total[:, 3:].clamp(min=1)).round()
+            total[into + dy * width + dx] += weights[dy, dx] * colours[out_of + dy * target.shape[2] + dx]
+    mean = total[:, :3] / total[:, 3:].clamp(min=LEAST)
     return mean.T.reshape(3, height, width) * wanted
 
 

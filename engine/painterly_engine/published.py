@@ -1,0 +1,151 @@
+"""The exact method as a job: from a request to the working size, through both passes, and back to the own size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from painterly_engine.arrays import Array, to_array, white
+from painterly_engine.change import Change, lay_over
+from painterly_engine.finishing.finish import Finished
+from painterly_engine.harmonize import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
+from painterly_engine.masks import loose_mask
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.presets import Published
+from painterly_engine.progress import Observer
+from painterly_engine.resample import fit_longest, resize, scale_bilinear
+from painterly_engine.stylization import choose_stylization
+from painterly_engine.tensors import to_tensor
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.pixels import Pixels
+from painterly_protocol.request import HarmonizeRequest
+
+MINIMUM_SIDE = 2  # the balance of pass 2 is measured between neighbours
+
+
+def run_published(
+    request: HarmonizeRequest, network: FeatureNetwork, settings: Published, device: torch.device, observer: Observer
+) -> Change:
+    """Harmonize at working size, bring the change up to the painting's size.
+
+    Raises:
+        PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
+    """
+    scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), device)
+    stylization = choose_stylization(request.parameters.stylization, scene.painting)
+    outcome = harmonize(
+        scene,
+        network,
+        stylization=stylization.value,
+        iterations=settings.iterations,
+        seed=request.parameters.seed,
+        observer=observer,
+    )
+    change = _at_own_size(request, scene, outcome.finished)
+    change.about.update(
+        working_size=[scene.painting.shape[2], scene.painting.shape[1]],
+        iterations=settings.iterations,
+        stylization={"value": stylization.value, "reason": stylization.reason},
+        loss_weights=asdict(outcome.balance),
+        notes=_notes(network),
+    )
+    if not outcome.ring.any():
+        change.warnings.append(UNMATCHED)
+    return change
+
+
+UNMATCHED = (
+    "The object is so small or thin at this working size that nothing of the painting was matched to it. "
+    "Raise the working size."
+)
+
+
+def _notes(network: FeatureNetwork) -> list[str]:
+    """What the user should know of the network's limits."""
+    if REFERENCE_LAYER in network.layers:
+        return []
+    deepest = network.deepest(REFERENCE_LAYER)
+    return [
+        f"This network ends at {network.layers[-1]}: matching, content and the deep histogram use {deepest}, "
+        "style the layers there are."
+    ]
+
+
+def working_size(painting: Pixels, longest: int, network: FeatureNetwork) -> tuple[int, int]:
+    """(height, width) with the longest side ``longest`` pixels, up or down (algorithm.md 1.0).
+
+    Raises:
+        PainterlyError: BAD_REQUEST where the network cannot see so narrow a picture.
+    """
+    size = fit_longest(painting.height, painting.width, longest)
+    smallest = max(MINIMUM_SIDE, network.smallest_side())
+    if min(size) >= smallest:
+        return size
+    ratio = max(painting.height, painting.width) / min(painting.height, painting.width)
+    raise PainterlyError(
+        ErrorCode.BAD_REQUEST,
+        f"At a working size of {longest} px the picture is {size[1]}×{size[0]} px; the network {network.name} needs "
+        f"{smallest} px on the shorter side.",
+        f"Raise the working size to {math.ceil(ratio * (smallest + 1))} px or more, or work on a part of the picture.",
+    )
+
+
+def _scene_at_working_size(request: HarmonizeRequest, size: tuple[int, int], device: torch.device) -> Scene:
+    """Everything scaled to (height, width)."""
+
+    def scaled(pixels: Pixels, name: str) -> Tensor:
+        return scale_bilinear(to_tensor(to_array(pixels), name, device), size)
+
+    tight = scaled(request.mask, "mask")
+    if not bool((tight > OBJECT_LEVEL).any()):
+        raise PainterlyError(
+            ErrorCode.EMPTY_MASK,
+            "The mask is empty: there is no object to harmonize.",
+            f"Select the object, or raise the working size above {max(size)} px if the object is tiny.",
+        )
+    loose = loose_mask(tight) if request.loose_mask is None else scaled(request.loose_mask, "loose mask")
+    if not bool((loose > 0).any()):
+        raise _nothing_may_change(request, max(size))
+    return Scene(scaled(request.painting, "painting"), scaled(request.composite, "composite"), tight, loose)
+
+
+def _nothing_may_change(request: HarmonizeRequest, longest: int) -> PainterlyError:
+    if request.loose_mask is not None:
+        return PainterlyError(
+            ErrorCode.EMPTY_MASK,
+            "The loose mask is empty.",
+            "Make it white wherever pixels may change, or leave it out.",
+        )
+    return PainterlyError(
+        ErrorCode.EMPTY_MASK,
+        f"At a working size of {longest} px the object is too small or too thin to be harmonized.",
+        "Raise the working size, grow the selection, or give a loose mask.",
+    )
+
+
+def _at_own_size(request: HarmonizeRequest, scene: Scene, finished: Finished) -> Change:
+    """The changed pixels at the painting's own size and sample type.
+
+    The passes' change is brought up and added to the composite's own pixels, so that the painting keeps its detail;
+    pixels outside the loose mask stay the painting's, bit for bit.
+    """
+    painting, composite = to_array(request.painting), to_array(request.composite)
+    size = (painting.shape[0], painting.shape[1])
+    weight = _bring_up(finished.weight[None], size)[0]
+    allowed = _bring_up(scene.loose[None], size)[0] if request.loose_mask is None else to_array(request.loose_mask)
+    shows = weight * (allowed.reshape(size) > 0)
+    # Where nothing was finished the picture is meaningless, and must not bleed into the edge when it is brought up.
+    small = (finished.picture - scene.composite) * (finished.weight > 0)
+    change = _bring_up(small, size).transpose(1, 2, 0)
+    repainted = composite.astype(np.float32) / np.float32(white(composite)) + change
+    return lay_over(painting, repainted, shows)
+
+
+def _bring_up(planes: Tensor, size: tuple[int, int]) -> Array:
+    """(C, h, w) → numpy (C, H, W); the same size is left exactly alone."""
+    array: Array = resize(planes, size).cpu().numpy()
+    return array

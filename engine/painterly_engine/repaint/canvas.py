@@ -1,0 +1,89 @@
+"""The request's pictures as each scale wants them, never more of the canvas in floating point than is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from painterly_engine.arrays import Array
+from painterly_engine.repaint.objective import Pictures
+from painterly_engine.repaint.scales import Level, own_context, surroundings
+from painterly_engine.repaint.support import support
+from painterly_engine.resample import resize
+from painterly_engine.tensors import to_tensor
+from painterly_engine.window import Box, Size
+
+STRIP = 2**22
+"""Pixels brought into floating point at a time while the painting is shrunk."""
+
+
+class Canvas:
+    """
+    Args:
+        painting, composite: (H, W, 3) in the request's own sample type.
+        mask: (H, W, 1).
+        allowed: (H, W, 1), where pixels may change, or None for all that the support reaches.
+        device: that tensors are made on.
+
+    Attributes:
+        size: (H, W) of the painting.
+        around: the object's surroundings.
+        support: (h, w) of them, how much of the repainted picture shows.
+
+    Raises:
+        PainterlyError: BAD_REQUEST for floats that are no numbers.
+        ValueError: the mask is 0 everywhere.
+    """
+
+    def __init__(
+        self, painting: Array, composite: Array, mask: Array, allowed: Array | None, device: torch.device
+    ) -> None:
+        self._painting, self._device = painting, device
+        self.size: Size = (painting.shape[0], painting.shape[1])
+        self.around = surroundings(_box_of(mask), self.size)
+        longest = max(self.around.size)
+        self.ground = self._tensor(painting, self.around, "painting")
+        self.composite = self._tensor(composite, self.around, "composite")
+        self.support = support(self._tensor(mask, self.around, "mask").clamp(0, 1), longest)
+        if allowed is not None:
+            self.support = self.support * (self._tensor(allowed, self.around, "loose mask") > 0)
+
+    def pictures(self, level: Level) -> Pictures:
+        """At a scale."""
+        ground, composite, shows = (
+            resize(planes, level.size) for planes in (self.ground, self.composite, self.support)
+        )
+        return Pictures(self.shrunk(level.context, level.context_size), ground, composite, shows)
+
+    def own_size(self) -> Pictures:
+        """At the painting's own."""
+        context = self._tensor(self._painting, own_context(self.around, self.size), "painting")
+        return Pictures(context, self.ground, self.composite, self.support)
+
+    def shrunk(self, box: Box, size: Size) -> Tensor:
+        """(3, h, w) of a box of the painting, at a size."""
+        factor = max(1, min(whole // side for whole, side in zip(box.size, size, strict=True)))
+        if factor == 1:
+            return resize(self._tensor(self._painting, box, "painting"), size)
+        rows = max(1, STRIP // (box.size[1] * factor)) * factor
+        strips = [
+            self._averaged(Box(top, box.left, min(top + rows, box.bottom), box.right), factor)
+            for top in range(box.top, box.bottom, rows)
+        ]
+        return resize(torch.cat(strips, 1), size)
+
+    def _averaged(self, box: Box, factor: int) -> Tensor:
+        return F.avg_pool2d(self._tensor(self._painting, box, "painting"), factor, ceil_mode=True)
+
+    def _tensor(self, array: Array, box: Box, name: str) -> Tensor:
+        part = np.ascontiguousarray(array[box.top : box.bottom, box.left : box.right])
+        return to_tensor(part, name, self._device)
+
+
+def _box_of(mask: Array) -> Box:
+    rows, columns = (np.flatnonzero((mask[..., 0] > 0).any(axis)) for axis in (1, 0))
+    if not len(rows):
+        raise ValueError("the mask is empty")
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

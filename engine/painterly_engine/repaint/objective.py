@@ -1,0 +1,155 @@
+"""What a good repainting is, as one function of the picture.
+
+Three parts, each relative to its own target so that a weight means the same for every painting, network and size:
+
+- style: how far the Gram matrices under the support are from the painting's (Gatys et al. 2016), over its shallow
+  layers; the painting's positions that the object's patches are most like count as much as all others together
+  (Luan et al. 2018 choose such positions for their second pass; a choice alone would forget the rest of the palette);
+- patches: how unlike each 3×3 patch of features is to the painting's nearest (Li and Wand 2016, by cosine);
+- content: how far deep features are from the composite's (Gatys et al. 2016).
+
+The picture is blended with the painting before any of it is computed, so that edges are judged as they will be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.repaint.neighbours import Vocabulary, patches
+from painterly_engine.resample import resize
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+PATCH_LAYER = "relu3_1"
+CONTENT_LAYER = "relu4_1"
+CHOSEN = 0.5
+"""Share of the chosen positions in the painting's Gram matrices."""
+COVERED = 0.2
+"""Positions whose support is at least this, or half of the largest, take part in matching."""
+OVERSHOOT = 0.1
+"""Weight of what leaves [0, 1], squared and summed."""
+TINY = 1e-8
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each part counts; only their proportions matter."""
+
+    style: float
+    patches: float
+    content: float
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One scale's pictures, all RGB in about [0, 1].
+
+    Attributes:
+        context: (3, H, W), the part of the painting that is imitated.
+        ground: (3, h, w), the painting in the object's surroundings.
+        composite: (3, h, w), the object in its surroundings.
+        support: (h, w) in [0, 1].
+    """
+
+    context: Tensor
+    ground: Tensor
+    composite: Tensor
+    support: Tensor
+
+    def blend(self, picture: Tensor) -> Tensor:
+        """(3, h, w): as it will be seen."""
+        return torch.lerp(self.ground, picture, self.support)
+
+
+class Objective:
+    """One scale's function. ``aim`` chooses the patches to imitate; between two calls of it, it is one smooth function.
+
+    Args:
+        pictures: of the scale.
+        network: any; what it lacks of the layers is left out, or taken one block earlier.
+        weights: of the three parts.
+    """
+
+    @torch.no_grad()
+    def __init__(self, pictures: Pictures, network: FeatureNetwork, weights: Weights) -> None:
+        self.pictures, self.network, self.weights = pictures, network, weights
+        self.styled = network.available(STYLE_LAYERS)
+        self.patched, self.kept = network.deepest(PATCH_LAYER), network.deepest(CONTENT_LAYER)
+        self.layers = {*self.styled, self.patched, self.kept}
+        self.painting = self._features(pictures.context)
+        composite = self._features(pictures.blend(pictures.composite))
+        self.covers = {layer: resize(pictures.support, _size(found)) for layer, found in composite.items()}
+        self.content = composite[self.kept]
+        self.content_energy = (self.content.square() * self.covers[self.kept]).sum() + TINY
+        cover = self.covers[self.patched].flatten()
+        self.positions = (cover >= min(COVERED, float(cover.max()) / 2)).nonzero()[:, 0]
+        self.counts = cover[self.positions] / cover[self.positions].sum()
+        self.vocabulary = Vocabulary(self.painting[self.patched])
+        self.general = {layer: _gram(self.painting[layer], None) for layer in self.styled}
+
+    @torch.no_grad()
+    def aim(self, picture: Tensor, report: Callable[[float], None]) -> Tensor:
+        """Choose what each patch of a picture (3, h, w) is to become.
+
+        Returns:
+            (h', w') int64, raster indices into the context's features at the patches' layer; -1 where nothing matches.
+        """
+        features = self._features(self.pictures.blend(picture))[self.patched]
+        nearest = self.vocabulary.nearest(patches(features, self.positions), report)
+        self.wanted = self.vocabulary.patches[nearest]
+        size = self.painting[self.patched].shape[1:]
+        chosen = self.counts.new_zeros(size.numel())
+        chosen.index_add_(0, nearest, self.counts)
+        self.grams = {layer: self._gram_wanted(layer, chosen.view(size)) for layer in self.styled}
+        field = torch.full((features.shape[1] * features.shape[2],), -1, device=picture.device)
+        field[self.positions] = nearest
+        return field.view(features.shape[1:])
+
+    def __call__(self, picture: Tensor) -> dict[str, Tensor]:
+        """The parts, weighted, by name, for (3, h, w); differentiable. Their sum is the function."""
+        features = self._features(self.pictures.blend(picture))
+        beyond = (picture - picture.clamp(0, 1)).square().sum()
+        return {
+            "style": self.weights.style * self._style(features) + OVERSHOOT * beyond,
+            "patches": self.weights.patches * self._unlike(features[self.patched]),
+            "content": self.weights.content * self._lost(features[self.kept]),
+        }
+
+    def _features(self, picture: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = self.network(picture * self.network.layout.pixel_scale, self.layers)
+        return found
+
+    def _gram_wanted(self, layer: str, chosen: Tensor) -> Tensor:
+        particular = _gram(self.painting[layer], resize(chosen, _size(self.painting[layer])))
+        return torch.lerp(self.general[layer], particular, CHOSEN)
+
+    def _style(self, features: dict[str, Tensor]) -> Tensor:
+        parts = []
+        for layer in self.styled:
+            wanted = self.grams[layer]
+            off = _gram(features[layer], self.covers[layer]) - wanted
+            parts.append(off.square().sum() / (wanted.square().sum() + TINY))
+        return torch.stack(parts).mean()
+
+    def _unlike(self, features: Tensor) -> Tensor:
+        likeness = (patches(features, self.positions) * self.wanted).sum(1)
+        return ((1 - likeness) * self.counts).sum()
+
+    def _lost(self, features: Tensor) -> Tensor:
+        return ((features - self.content).square() * self.covers[self.kept]).sum() / self.content_energy
+
+
+def _size(features: Tensor) -> tuple[int, int]:
+    return features.shape[1], features.shape[2]
+
+
+def _gram(features: Tensor, cover: Tensor | None) -> Tensor:
+    """(C, C) mean products of (C, h, w), positions counted by a cover (h, w)."""
+    flat = features.flatten(1)
+    if cover is None:
+        return flat @ flat.T / flat.shape[1]
+    return (flat * cover.flatten()) @ flat.T / (cover.sum() + TINY)

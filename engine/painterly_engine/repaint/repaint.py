@@ -1,0 +1,126 @@
+"""From coarse to fine, then stroke by stroke: the whole of our own harmonization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.presets import Repaint
+from painterly_engine.repaint.canvas import Canvas
+from painterly_engine.repaint.descent import descend
+from painterly_engine.repaint.objective import Objective, Pictures, Weights
+from painterly_engine.repaint.scales import Level, levels
+from painterly_engine.repaint.strokes import lay_strokes
+from painterly_engine.repaint.support import gaussian
+from painterly_engine.repaint.telling import Telling
+from painterly_engine.resample import resize
+
+CONTENT, USUAL_STYLIZATION = 0.3, 5.0
+"""Weight of the content, the others' being 1, at half strength in a painting of this stylization."""
+RANGE = 16.0
+"""No strength multiplies it by this much, full strength divides it."""
+CARRIED = 0.8
+"""Share of the object's detail that enters with each scale at full detail."""
+FINEST = 1.0
+"""Pixels: what a Gaussian of this deviation takes away is the finest detail."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for.
+
+    Attributes:
+        stylization: τ, the painting's stylization weight, about 1 to 10.
+        strength: 0 to 1, how far the object is repainted; at 0 it stays what it was.
+        detail: 0 to 1, how much of its own detail it keeps.
+        seed: of the search for strokes.
+    """
+
+    stylization: float
+    strength: float = 0.5
+    detail: float = 0.5
+    seed: int = 0
+
+    def weights(self) -> Weights:
+        """Of the objective's parts: the less content counts, the more is repainted."""
+        calm = (USUAL_STYLIZATION / self.stylization) ** 0.5
+        return Weights(style=1.0, patches=1.0, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
+
+    @property
+    def painted(self) -> float:
+        """Share of the repainted picture in the result: below half strength the object itself shines through."""
+        return min(1.0, 2 * self.strength)
+
+    @property
+    def carried(self) -> float:
+        return CARRIED * self.detail
+
+    @property
+    def kept(self) -> float:
+        """Share of the finest detail that comes back over the strokes."""
+        return max(0.0, 2 * self.detail - 1)
+
+
+def repaint(canvas: Canvas, network: FeatureNetwork, settings: Repaint, wishes: Wishes, telling: Telling) -> Tensor:
+    """Make the object look painted.
+
+    Returns:
+        (3, h, w) RGB in [0, 1], the repainted surroundings of the object at the painting's own size; how much of it
+        shows is the canvas's ``support``.
+
+    Raises:
+        PainterlyError: NOT_FINITE.
+    """
+    plan = levels(canvas.around, canvas.size, settings.sides, network.smallest_side())
+    telling.plan(plan, settings.iterations)
+    picture: Tensor | None = None
+    before: Tensor | None = None
+    for number, level in enumerate(plan):
+        pictures = canvas.pictures(level)
+        start = pictures.composite
+        if picture is not None and before is not None:
+            start = resize(picture, level.size) + wishes.carried * (start - resize(before, level.size))
+        picture = _at_one_scale(pictures, start, level, number, network, settings, wishes, telling)
+        before = pictures.composite
+    assert picture is not None
+    return _finish(canvas, picture, wishes, telling)
+
+
+def _at_one_scale(
+    pictures: Pictures,
+    picture: Tensor,
+    level: Level,
+    number: int,
+    network: FeatureNetwork,
+    settings: Repaint,
+    wishes: Wishes,
+    telling: Telling,
+) -> Tensor:
+    objective = Objective(pictures, network, wishes.weights())
+    for turn in range(settings.turns):
+        field = objective.aim(picture, partial(telling.matching, number))
+        if turn == settings.turns - 1:
+            telling.field(number, objective.patched, field, level, objective.painting[objective.patched].shape[1:])
+        picture = descend(
+            objective, picture, max(1, settings.iterations // settings.turns), telling.ticks(number, pictures.support)
+        )
+    telling.scale_done(number, picture, pictures.support)
+    return picture
+
+
+@torch.no_grad()
+def _finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) -> Tensor:
+    """At the painting's own size, with strokes of its own."""
+    own = canvas.own_size()
+    painted = resize(picture, canvas.around.size).clamp(0, 1)
+    laid = lay_strokes(own.blend(painted), own.context, own.support > 0, wishes.seed, telling.finishing)
+    if wishes.kept > 0:
+        finest_detail = painted - torch.stack([gaussian(plane, FINEST) for plane in painted])
+        laid = laid + wishes.kept * finest_detail
+    result = torch.lerp(own.composite, laid, wishes.painted).clamp(0, 1)
+    telling.finished(result, own.support)
+    return result

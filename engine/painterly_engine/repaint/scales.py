@@ -1,0 +1,79 @@
+"""How large a part of the painting is worked on, and at which sizes, from coarse to fine.
+
+All that follows depends on the object's box, and on no more of the canvas than ``CONTEXT``: twice the canvas around the
+same object costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from painterly_engine.window import Box, Size
+
+MARGIN, MARGIN_SHARE = 64, 0.16
+"""Surroundings of the object's box: so many pixels, or that share of its longest side, whichever is more."""
+CONTEXT = 2**19
+"""Pixels of the painting, at every scale, that the object's surroundings are compared with at least."""
+ROOMY = 2
+"""… and no less than so many times the surroundings themselves."""
+STEP = 0.8
+"""A scale is left out when the finest is not clearly larger."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One scale.
+
+    Attributes:
+        size: (h, w) of the object's surroundings.
+        context: the part of the painting that is imitated, in the painting's own pixels.
+        context_size: (h, w) of it at this scale.
+    """
+
+    size: Size
+    context: Box
+    context_size: Size
+
+
+def surroundings(box: Box, size: Size) -> Box:
+    """The object's box with a margin, as far as the painting goes."""
+    return box.grown(max(MARGIN, round(MARGIN_SHARE * max(box.size))), size)
+
+
+def levels(around: Box, painting: Size, longest: tuple[int, ...], smallest: int) -> list[Level]:
+    """The scales to work at, from coarse to fine.
+
+    Args:
+        around: the object's surroundings, in the painting's pixels.
+        painting: (H, W).
+        longest: sides of the surroundings to work at, ascending; no picture is enlarged, and the last is the finest.
+        smallest: side that a picture must have for the network; thin pictures are stretched to it.
+    """
+    own = max(around.size)
+    finest = min(longest[-1], own)
+    sides = [side for side in longest[:-1] if side < STEP * finest] + [finest]
+    return [_level(around, painting, side / own, smallest) for side in sides]
+
+
+def _level(around: Box, painting: Size, scale: float, smallest: int) -> Level:
+    size = (max(smallest, round(around.size[0] * scale)), max(smallest, round(around.size[1] * scale)))
+    context = _context(around, painting, max(CONTEXT, ROOMY * size[0] * size[1]) / scale**2)
+    height, width = (
+        max(smallest, round(length * side / own))
+        for length, side, own in zip(context.size, size, around.size, strict=True)
+    )
+    return Level(size, context, (height, width))
+
+
+def _context(around: Box, painting: Size, area: float) -> Box:
+    """The surroundings grown on all sides, as far as the painting goes, to about an area of its pixels."""
+    low, high = 0, max(painting)
+    while low < high:  # the largest margin that is not too much
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if around.grown(middle, painting).area <= area else (low, middle - 1)
+    return around.grown(low, painting)
+
+
+def own_context(around: Box, painting: Size) -> Box:
+    """The part of the painting that lends its strokes, at the painting's own size."""
+    return _context(around, painting, max(CONTEXT, around.area))

@@ -1,0 +1,234 @@
+"""From a request to the repainted object: what is promised about pixels, sliders and hard cases."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import msgpack
+import numpy as np
+import pytest
+
+from painterly_engine.arrays import to_array, to_pixels
+from painterly_engine.job import Harmonized, run_request
+from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.progress import SILENT, Observer
+from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Phase
+from painterly_protocol.request import HarmonizeRequest, Parameters
+
+Scene = Mapping[str, np.ndarray]
+QUICK = Parameters(preset="draft", size=96, iterations=4, weights="slim", stylization=5.0)
+SHELF = NetworkShelf("cpu")
+
+
+def scene(mask: np.ndarray, kind: str = "uint8", colour: tuple[float, float, float] = (0.9, 0.2, 0.1)) -> Scene:
+    """Rough stripes as the painting, an object of one colour."""
+    height, width = mask.shape
+    white = 1.0 if kind == "float32" else float(np.iinfo(kind).max)
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    stripes = 0.5 + 0.25 * np.sin(x / 3 + y / 5)[..., None] * np.float32([1, 0.7, 0.3])
+    painting = (stripes + 0.1 * rng.random((height, width, 3), dtype=np.float32)).clip(0, 1)
+    composite = np.where(mask[..., None] > 0, np.float32(colour), painting)
+    return {
+        "painting": (painting * white).astype(kind),
+        "composite": (composite * white).astype(kind),
+        "mask": (mask * 255).astype(np.uint8),
+    }
+
+
+def disc(height: int = 90, width: int = 120, radius: float = 20, feather: float = 1) -> np.ndarray:
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return ((radius - np.hypot(y - height / 2, x - width / 2)) / feather).clip(0, 1)
+
+
+def run(pictures: Scene, parameters: Parameters = QUICK, observer: Observer = SILENT) -> tuple[Harmonized, np.ndarray]:
+    """The outcome, and the whole painting with the result in it."""
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=parameters)
+    outcome = run_request(request, SHELF, observer)
+    whole = pictures["painting"].copy()
+    picture = to_array(outcome.picture)
+    whole[outcome.y : outcome.y + picture.shape[0], outcome.x : outcome.x + picture.shape[1]] = picture
+    return outcome, whole
+
+
+def far_from(mask: np.ndarray, distance: int = 9) -> np.ndarray:
+    grown = mask > 0
+    for _ in range(distance):
+        padded = np.pad(grown, 1)
+        grown = padded[1:-1, 1:-1] | padded[2:, 1:-1] | padded[:-2, 1:-1] | padded[1:-1, 2:] | padded[1:-1, :-2]
+    return ~grown
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_outside_nothing_changes_inside_it_does(kind: str) -> None:
+    pictures = scene(disc(), kind)
+    outcome, whole = run(pictures)
+    away = far_from(pictures["mask"])
+    assert np.array_equal(whole[away], pictures["painting"][away]) and whole.dtype == pictures["painting"].dtype
+    inside = pictures["mask"] == 255
+    assert (whole[inside] != pictures["composite"][inside]).any(1).mean() > 0.9
+    assert msgpack.packb(outcome.metadata)
+
+
+def test_the_same_request_gives_the_same_bytes() -> None:
+    first, second = (run(scene(disc()))[1] for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_no_strength_leaves_the_object_what_it_was() -> None:
+    pictures = scene(disc())
+    _, whole = run(pictures, dataclasses.replace(QUICK, strength=0.0))
+    inside = disc(radius=14) == 1
+    assert np.abs(whole[inside].astype(int) - pictures["composite"][inside]).max() <= 1
+
+
+def test_more_strength_moves_the_object_further() -> None:
+    pictures = scene(disc())
+    inside = disc(radius=16) == 1
+
+    def moved(strength: float) -> float:
+        _, whole = run(pictures, dataclasses.replace(QUICK, strength=strength, iterations=12))
+        return float(np.abs(whole[inside].astype(float) - pictures["composite"][inside]).mean())
+
+    steps = [moved(strength) for strength in (0.0, 0.25, 0.5, 1.0)]
+    assert steps == sorted(steps) and steps[2] > 2 * steps[0] + 1
+
+
+def test_more_detail_keeps_more_of_the_objects_own() -> None:
+    mask = disc(radius=30)
+    pictures = dict(scene(mask))
+    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    checks = ((x // 3 + y // 3) % 2).astype(np.float32)[..., None] * np.float32([0.5, 0.5, 0.5]) + 0.2
+    pictures["composite"] = np.where(mask[..., None] > 0, (checks * 255).astype(np.uint8), pictures["painting"])
+    inside = disc(radius=24) == 1
+
+    def likeness(detail: float) -> float:
+        _, whole = run(pictures, dataclasses.replace(QUICK, size=160, detail=detail, iterations=10))
+        ours, theirs = (one[inside].mean(1).astype(float) for one in (whole, pictures["composite"]))
+        return float(np.corrcoef(ours, theirs)[0, 1])
+
+    steps = [likeness(detail) for detail in (0.0, 0.5, 1.0)]
+    assert steps == sorted(steps) and steps[2] > steps[0] + 0.02
+
+
+def test_half_a_selection_is_half_painting() -> None:
+    """Whatever is painted there, it lies half over the painting."""
+    full = scene(disc())
+    half = {**full, "mask": (full["mask"] // 2)}
+    _, whole = run(half, dataclasses.replace(QUICK, strength=0.0))
+    inside = disc(radius=12) == 1
+    expected = (full["painting"][inside].astype(float) + full["composite"][inside]) / 2
+    assert np.abs(whole[inside] - expected).max() <= 2
+
+
+def test_a_loose_mask_limits_the_change() -> None:
+    pictures = scene(disc())
+    allowed = np.zeros(pictures["mask"].shape, np.uint8)
+    allowed[:, :60] = 255
+    _, whole = run({**pictures, "loose_mask": allowed})
+    assert np.array_equal(whole[:, 60:], pictures["painting"][:, 60:])
+    assert not np.array_equal(whole[:, :60], pictures["painting"][:, :60])
+
+
+def _line() -> np.ndarray:
+    mask = np.zeros((90, 120), np.float32)
+    mask[44:46, 10:110] = 1
+    return mask
+
+
+def _islands() -> np.ndarray:
+    mask = np.zeros((120, 160), np.float32)
+    for y, x in ((20, 20), (90, 30), (60, 130)):
+        mask[y : y + 14, x : x + 14] = 1
+    return mask
+
+
+def _border() -> np.ndarray:
+    mask = np.zeros((90, 120), np.float32)
+    mask[:40, :50] = 1
+    return mask
+
+
+def _most() -> np.ndarray:
+    mask = np.zeros((90, 120), np.float32)
+    mask[5:80, 5:105] = 1
+    return mask
+
+
+HARD = {
+    "tiny": disc(radius=4),
+    "one pixel": (disc(radius=1.5) > 0.9).astype(np.float32),
+    "a line": _line(),
+    "islands": _islands(),
+    "at the border": _border(),
+    "most of the canvas": _most(),
+    "everything": np.ones((64, 64), np.float32),
+    "very wide": disc(24, 400, 8),
+    "very high": disc(400, 20, 8),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_cases_are_painted(name: str) -> None:
+    """Every island, line and dot is seen in the result, and nothing elsewhere."""
+    mask = HARD[name]
+    pictures = scene(mask)
+    _, whole = run(pictures)
+    changed = (whole != pictures["painting"]).any(2)
+    assert changed[mask == 1].mean() > 0.8
+    assert not changed[far_from(pictures["mask"])].any()
+
+
+@pytest.mark.parametrize("painting", ["flat", "grey", "line art", "black"])
+def test_plain_paintings_give_plain_pictures(painting: str) -> None:
+    pictures = dict(scene(disc()))
+    plain = {
+        "flat": np.full((90, 120, 3), 140, np.uint8),
+        "grey": pictures["painting"].mean(2, keepdims=True).repeat(3, 2).astype(np.uint8),
+        "line art": np.where(np.arange(120)[None, :, None] % 12 < 2, 0, 255)
+        .repeat(90, 0)
+        .repeat(3, 2)
+        .astype(np.uint8),
+        "black": np.zeros((90, 120, 3), np.uint8),
+    }[painting]
+    pictures["composite"] = np.where(pictures["mask"][..., None] > 0, pictures["composite"], plain)
+    pictures["painting"] = plain
+    _, whole = run(pictures, dataclasses.replace(QUICK, iterations=10))
+    inside = disc(radius=14) == 1
+    spread = whole[inside].astype(int).max(1) - whole[inside].astype(int).min(1)
+    # Strokes come from the painting: what has no colours gives none.
+    assert spread.max() <= 2
+
+
+def test_an_empty_mask_is_refused_with_advice() -> None:
+    pictures = scene(np.zeros((40, 50), np.float32))
+    with pytest.raises(PainterlyError) as refused:
+        run(pictures)
+    assert refused.value.code is ErrorCode.EMPTY_MASK and refused.value.advice
+
+
+def test_progress_goes_forward_and_shows_the_whole_painting() -> None:
+    class Watcher(Observer):
+        def __init__(self) -> None:
+            self.phases: list[Phase] = []
+            self.shapes: set[tuple[int, ...]] = set()
+            self.names: list[str] = []
+
+        def report(self, phase: Phase, fraction: float, **_: object) -> None:
+            assert 0 <= fraction <= 1
+            self.phases.append(phase)
+
+        def picture(self, image) -> None:  # type: ignore[no-untyped-def]
+            self.shapes.add(tuple(image.shape))
+
+        def intermediate(self, name: str, _data: object) -> None:
+            self.names.append(name)
+
+    watcher = Watcher()
+    run(scene(disc(160, 240, 40)), dataclasses.replace(QUICK, size=192), watcher)
+    order = list(Phase)
+    assert [order.index(phase) for phase in watcher.phases] == sorted(order.index(phase) for phase in watcher.phases)
+    assert watcher.shapes == {(3, 160, 240)} and len(watcher.names) == len(set(watcher.names))
+    assert "loose mask" in watcher.names and "finished" in watcher.names

@@ -1,0 +1,134 @@
+"""One function of the picture: its gradient, what it is relative to, and that descending goes down."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from painterly_engine.network.features import GATYS, random_network
+from painterly_engine.repaint.colours import COARSER, Opponent
+from painterly_engine.repaint.descent import descend
+from painterly_engine.repaint.neighbours import Vocabulary, all_patches, patches
+from painterly_engine.repaint.objective import Objective, Pictures, Weights
+from painterly_engine.repaint.strokes import lay_strokes
+
+WEIGHTS = Weights(1.0, 1.0, 0.3)
+
+
+def ignore(_fraction: float) -> None:
+    pass
+
+
+def pictures(size: int = 48, seed: int = 0) -> Pictures:
+    generator = torch.Generator().manual_seed(seed)
+    context = torch.rand(3, 64, 72, generator=generator)
+    ground = context[:, :size, :size].clone()
+    shows = torch.zeros(size, size)
+    shows[12:36, 12:36] = 1
+    composite = ground.clone()
+    composite[:, 12:36, 12:36] = torch.tensor([0.9, 0.3, 0.1]).view(3, 1, 1)
+    return Pictures(context, ground, composite, shows)
+
+
+def objective(scene: Pictures, weights: Weights = WEIGHTS) -> Objective:
+    found = Objective(scene, random_network(1, 4, GATYS), weights)
+    found.aim(scene.composite, ignore)
+    return found
+
+
+def total(parts: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(parts.values())).sum()
+
+
+def test_no_accepted_step_goes_up() -> None:
+    scene = pictures()
+    aimed = objective(scene)
+    seen: list[float] = []
+    found = descend(aimed, scene.composite, 30, lambda _, parts: seen.append(float(total(dict(parts)))))
+    end = float(total(aimed(found)))
+    assert end == pytest.approx(min(seen), rel=1e-3) and end < 0.6 * seen[0]
+
+
+def test_its_gradient_is_its_own() -> None:
+    """Against central differences, in float64: the published gradients fail this."""
+    scene = pictures(32)
+    double = Pictures(*(tensor.double() for tensor in vars(scene).values()))
+    aimed = Objective(double, random_network(1, 4, GATYS).double(), WEIGHTS)
+    aimed.aim(double.composite, ignore)
+    at = (0.2 + 0.6 * torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(5))).double().requires_grad_()
+    (gradient,) = torch.autograd.grad(total(aimed(at)), at)
+    along = torch.randn(at.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    step = 1e-6
+    with torch.no_grad():
+        slope = (total(aimed(at + step * along)) - total(aimed(at - step * along))) / (2 * step)
+    assert float(slope) == pytest.approx(float((gradient * along).sum()), rel=1e-4)
+
+
+def test_only_what_shows_counts() -> None:
+    scene = pictures()
+    aimed = objective(scene)
+    hidden = torch.where(scene.support > 0, scene.composite, torch.full_like(scene.composite, 0.5))
+    first, second = (float(total(aimed(picture))) for picture in (scene.composite, hidden))
+    assert first == pytest.approx(second, rel=1e-6)
+
+
+def test_the_composite_loses_no_content() -> None:
+    scene = pictures()
+    parts = objective(scene)(scene.composite)
+    assert float(parts["content"]) == 0 and float(parts["style"]) > 0.1 and float(parts["patches"]) > 0.01
+
+
+def test_a_piece_of_the_painting_is_like_its_patches() -> None:
+    scene = pictures()
+    same = Pictures(scene.context, scene.ground, scene.ground, scene.support)
+    parts = objective(same)(same.composite)
+    assert float(parts["patches"]) < 1e-4
+
+
+def test_the_nearest_patch_is_nearly_as_near_as_can_be() -> None:
+    generator = torch.Generator().manual_seed(2)
+    features = torch.rand(32, 30, 30, generator=generator)
+    wanted = all_patches(torch.rand(32, 12, 12, generator=generator))
+    vocabulary = Vocabulary(features)
+    found = vocabulary.nearest(wanted, ignore)
+    likeness = (wanted * vocabulary.patches[found]).sum(1)
+    best = (wanted @ vocabulary.patches.T).amax(1)
+    assert float((best - likeness).mean()) < 0.02
+
+
+def test_patches_are_found_again() -> None:
+    features = torch.rand(16, 20, 20, generator=torch.Generator().manual_seed(2))
+    positions = torch.tensor([0, 45, 399])
+    assert Vocabulary(features).nearest(patches(features, positions), ignore).tolist() == positions.tolist()
+
+
+def test_colours_and_lightness_give_the_picture_back() -> None:
+    picture = torch.rand(3, 37, 50, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(Opponent(picture).picture(), picture, atol=1e-6)
+
+
+def test_fine_coloured_noise_cannot_arise() -> None:
+    """Whatever moves the variables, neighbours' colours move together."""
+    paint = Opponent(torch.full((3, 64, 64), 0.5))
+    with torch.no_grad():
+        paint.colours += torch.randn(paint.colours.shape, generator=torch.Generator().manual_seed(4))
+        picture = paint.picture()
+    colours = picture - picture.mean(0)
+    steps = (colours[:, :, 1:] - colours[:, :, :-1]).square().mean().sqrt()
+    assert float(steps) < float(colours.std()) * math.sqrt(2) / COARSER * 1.5
+
+
+def test_strokes_are_the_paintings_own() -> None:
+    generator = torch.Generator().manual_seed(7)
+    context = (torch.rand(3, 40, 40, generator=generator) > 0.5).float()
+    wanted = torch.zeros(24, 24, dtype=torch.bool)
+    wanted[4:20, 4:20] = True
+    piece = context[:, 10:34, 5:29].clone()
+    laid = lay_strokes(
+        (piece + 0.02 * torch.randn(piece.shape, generator=generator)).clamp(0, 1), context, wanted, 0, ignore
+    )
+    assert torch.allclose(laid[:, wanted], piece[:, wanted], atol=1e-5)
+    again = lay_strokes(piece, context, wanted, 0, ignore)
+    assert torch.equal(again, lay_strokes(piece, context, wanted, 0, ignore))
