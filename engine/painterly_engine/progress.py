@@ -30,7 +30,10 @@ class Observer:
         """``fraction`` is of this phase, 0 to 1."""
 
     def picture(self, image: Tensor) -> None:
-        """The working picture as it is now, (3, H, W) RGB, about 0 to 1; called every iteration, use what you like."""
+        """The working picture as it is now, (3, H, W) RGB, about 0 to 1; called every iteration, use what you like.
+
+        Copy what you keep: the next iteration may be painted into the same tensor.
+        """
 
     def intermediate(self, name: str, data: Tensor) -> None:
         """A result on the way that somebody may want to look at later; called once for each name, in order of making.
