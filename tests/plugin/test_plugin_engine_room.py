@@ -128,6 +128,15 @@ def test_networks_are_read_off_the_list(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ]
 
 
+def test_the_device_is_read_off_the_doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(
+        engine_room, "ask", lambda *_a: "ok   version   1\nok   device    CPU, 2 threads (none)\nok   x y\n"
+    )
+    assert engine_room.device(config_of(tmp_path)) == "CPU, 2 threads (none)"
+    monkeypatch.setattr(engine_room, "ask", lambda *_a: "Traceback")
+    assert engine_room.device(config_of(tmp_path)) == ""
+
+
 def test_every_remedy_has_its_button() -> None:
     assert set(TEXTS) == set(Remedy)
     for code in ErrorCode:

@@ -32,6 +32,7 @@ QUESTION_S = 60.0  # how long the engine's command line may take for an answer: 
 POLL_S = 0.1
 LOG_LINES = 40
 _PERCENT = re.compile(r"(\d{1,3})%")
+_DEVICE = re.compile(r"^\S+\s+device\s+(.+)$", re.MULTILINE)
 _NETWORK = re.compile(r"^(\S+)\s+(not here|\d.*)$")
 
 
@@ -137,6 +138,16 @@ def networks(config: Config) -> list[Network]:
     """
     found = (_NETWORK.match(line) for line in ask(config, "weights", "list").splitlines())
     return [Network(m[1], m[2], not m[2].startswith("not here")) for m in found if m]
+
+
+def device(config: Config) -> str:
+    """What the engine computes on, as ``painterly doctor`` says it; "" where it does not.
+
+    Raises:
+        PainterlyError: ENGINE_START_FAILED where the engine is not installed.
+    """
+    found = _DEVICE.search(ask(config, "doctor"))
+    return found[1].strip() if found else ""
 
 
 def ask(config: Config, *arguments: str) -> str:

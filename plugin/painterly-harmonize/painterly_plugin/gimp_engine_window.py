@@ -50,6 +50,7 @@ class EngineWindow:
     def __init__(self, config: Config, parent: Gtk.Window | None) -> None:
         self._config = config
         self._is_open = True
+        self._device = ""
         self._rows: list[NetworkRow] = []
         self._dialog = GimpUi.Dialog(title=_("Painterly Harmonize: Engine and Networks"), role="painterly-engine")
         if parent is not None:
@@ -66,6 +67,7 @@ class EngineWindow:
     def run(self) -> None:
         self._ask_state()
         self._ask_networks()
+        self._send(lambda: engine_room.device(self._config), self._note_device)
         self._show_log()
         GLib.timeout_add(REFRESH_MS, self._refresh)
         self._dialog.run()
@@ -117,6 +119,11 @@ class EngineWindow:
             self._show_log()
         return self._is_open
 
+    def _note_device(self, answer: str | Exception) -> None:
+        if isinstance(answer, str):
+            self._device = answer
+            self._ask_state()
+
     def _ask_state(self) -> None:
         # A tuple, because None as an outcome means that there is none yet.
         self._send(lambda: (engine_room.status(self._config),), self._show_state)
@@ -128,8 +135,12 @@ class EngineWindow:
             return
         lines = engine_room.describe_status(answer[0])
         text = STATES.get(lines["state"], lines["state"])
-        details = [f"{name}: {lines[name]}" for name in ("device", "network", "engine_version", "pid") if name in lines]
-        self._state.set_text("\n".join([text, " · ".join(details)]) if details else text)
+        details = [self._device] if self._device else []
+        if "engine_version" in lines and "pid" in lines:
+            details.append(
+                _("version {version}, process {pid}").format(version=lines["engine_version"], pid=lines["pid"])
+            )
+        self._state.set_text("\n".join(filter(None, [text, " · ".join(details)])))
         self._stop.set_sensitive(answer[0] is not None)
 
     def _end_engine(self) -> None:
