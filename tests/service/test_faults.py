@@ -19,19 +19,21 @@ from pathlib import Path
 
 import pytest
 
+from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_protocol import runtime, wire
 from painterly_protocol.client import EngineClient
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.launcher import ensure_engine
 from painterly_protocol.messages import EngineMessage, EngineState, Failure, Phase, Progress, Queued, Result, Submit
-from support import golden, jobs
+from support import golden, jobs, real_jobs
 from support.failing import caught, hear
 from support.fake_engine import wait_until
-from support.real_engine import TESTS, RealEngine, harmonized, is_alive, lines, outcome, worker_pid
+from support.real_engine import TESTS, RealEngine, data_kib, harmonized, is_alive, lines, outcome, worker_pid
 from support.scripted_runner import FACTORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are POSIX signals")
 
+LONG_S = 1200.0
 ROOT = sys.platform != "win32" and os.geteuid() == 0
 
 
@@ -240,6 +242,26 @@ def test_a_job_that_wants_more_memory_than_it_may_fails_alone(tmp_path: Path) ->
         assert "smaller" in error.value.advice
         assert harmonized(client.run(jobs.request("hog:50")))
         assert worker_pid(client) == before
+
+
+@pytest.mark.long
+def test_the_real_algorithm_survives_what_its_allocator_refuses(tmp_path: Path) -> None:
+    """Bound to what a small job takes and a little more, torch's own allocator fails in the middle of a large one."""
+    with RealEngine(tmp_path / "free", runner=DEFAULT_FACTORY) as engine, engine.connect() as client:
+        outcome(client, client.submit(real_jobs.picture(64, 1)), LONG_S)
+        enough_mib = data_kib(worker_pid(client)) // 1024 + 150
+    options = ("--max-memory", str(enough_mib))
+    with RealEngine(tmp_path / "bound", *options, runner=DEFAULT_FACTORY) as engine, engine.connect() as client:
+        expected = outcome(client, client.submit(real_jobs.picture(64, 1)), LONG_S)
+        assert isinstance(expected, Result)
+        before = worker_pid(client)
+        failed = outcome(client, client.submit(real_jobs.picture(1024, 1)), LONG_S)
+        assert isinstance(failed, Failure)
+        assert failed.code == ErrorCode.OUT_OF_MEMORY.value
+        again = outcome(client, client.submit(real_jobs.picture(64, 1)), LONG_S)
+        assert isinstance(again, Result)
+        assert bytes(again.picture.data) == bytes(expected.picture.data)
+        assert worker_pid(client) == before, "still warm"
 
 
 @pytest.fixture

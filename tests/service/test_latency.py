@@ -5,33 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from painterly_engine.arrays import to_pixels
 from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_protocol.client import EngineClient
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.messages import Failure, Progress, Result
-from painterly_protocol.request import HarmonizeRequest, Parameters
+from painterly_protocol.request import HarmonizeRequest
 from support import vgg_runner
 from support.real_engine import RealEngine, outcome, worker_pid
+from support.real_jobs import picture
 
 CANCEL_P99_S, STATUS_P99_S = 0.3, 0.02
 LONGEST_JOB_S = 3600.0
-
-
-def picture(size: int, iterations: int) -> HarmonizeRequest:
-    """A square object in the middle of smooth noise."""
-    noise = np.random.default_rng(1).random((2, size // 8, size // 8, 3))
-    painting, thing = (np.kron(each, np.ones((8, 8, 1)))[:size, :size] for each in noise)
-    mask = np.zeros((size, size, 1))
-    quarter = size // 4
-    mask[quarter:-quarter, quarter:-quarter] = 1
-    composite = painting + mask * (thing - painting)
-    pictures = (to_pixels((255 * each).astype(np.uint8)) for each in (painting, composite, mask))
-    parameters = Parameters(preset="published", size=size, iterations=iterations, weights="slim")
-    return HarmonizeRequest(*pictures, parameters=parameters)
 
 
 def percentile(values: list[float], share: float) -> float:

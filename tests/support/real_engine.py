@@ -128,8 +128,17 @@ def lines(file: Path) -> list[str]:
 
 def resident_kib(pid: int) -> int:
     """Memory that the process holds."""
+    return _status(pid, "VmRSS")
+
+
+def data_kib(pid: int) -> int:
+    """Memory that the process has asked for to write into: what ``--max-memory`` bounds."""
+    return _status(pid, "VmData")
+
+
+def _status(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:"))
 
 
 def is_alive(pid: int) -> bool:
