@@ -140,6 +140,7 @@ def test_cancel_stops_the_job_and_leaves_no_trace(atelier: Atelier) -> None:
     window.wait_for_no_window(DIALOG)
     atelier.hold.touch()
     assert atelier.is_untouched()
+    window.wait_for("result = len(Gimp.get_images()) == 1")  # nothing of what was read is left behind
 
 
 def test_an_object_deleted_meanwhile_ends_in_a_sentence(atelier: Atelier) -> None:
@@ -189,3 +190,30 @@ def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
     window.keys("Escape")
     window.wait_for_no_window("Engine and Networks")
     assert "Traceback" not in window.log()
+
+
+def test_another_object_is_picked_in_the_dialog(atelier: Atelier) -> None:
+    window = atelier.window
+    atelier.hold.touch()
+    window.call(
+        "spoon = add_layer(image, 'spoon', (20, 90), flat((20, 90), (9, 9, 9, 255)), (150, 20), position=1); "
+        "image.set_selected_layers([cup]); result = None"
+    )
+    atelier.open_dialog()
+    window.keys("alt+j", "Down")
+    atelier.accept()
+    window.wait_for_no_window(DIALOG)
+    names = window.call("result = [layer.get_name() for layer in image.get_layers()]")
+    assert names == ["cup", "Harmonized: spoon", "spoon", "painting"]
+
+
+def test_a_selection_changed_meanwhile_counts(atelier: Atelier) -> None:
+    """The picture is read when the dialog opens, and again where the image has changed since."""
+    window = atelier.window
+    atelier.hold.touch()
+    atelier.open_dialog()
+    window.call("image.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 50, 20, 10); result = None")
+    atelier.accept()
+    window.wait_for_no_window(DIALOG)
+    made = window.call("result = described(image.get_layers()[0])")
+    assert (made["offsets"], made["size"]) == ([40, 50], [20, 10])
