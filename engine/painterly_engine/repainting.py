@@ -12,6 +12,7 @@ from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import Observer
 from painterly_engine.repaint.canvas import Canvas
+from painterly_engine.repaint.memory import affordable, free_memory
 from painterly_engine.repaint.objective import CONTENT_LAYER
 from painterly_engine.repaint.repaint import Wishes, repaint
 from painterly_engine.repaint.telling import Telling
@@ -47,6 +48,7 @@ def run_repaint(
     parameters = request.parameters
     stylization = choose_stylization(parameters.stylization, telling.painting)
     wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed)
+    settings, remark = affordable(settings, canvas.around, canvas.size, network, free_memory(device))
     found = repaint(canvas, network, settings, wishes, telling)
     around = canvas.around
     change = lay_over(
@@ -60,6 +62,6 @@ def run_repaint(
         stylization={"value": stylization.value, "reason": stylization.reason},
         strength=parameters.strength,
         detail=parameters.detail,
-        notes=_notes(network),
+        notes=[*_notes(network), *([remark] if remark else [])],
     )
     return replace(change, x=change.x + around.left, y=change.y + around.top)

@@ -19,8 +19,6 @@ from torch import Tensor
 PATCH = 7
 COMPONENTS = 12
 """Principal components in which patches are sorted into cells; comparisons are in full."""
-PROBES = 16
-"""Cells searched for each patch."""
 SAMPLES = 4096
 """Patches from which the principal components are estimated."""
 CROWD = 8
@@ -34,6 +32,21 @@ LEAST = 1e-9
 """Instead of dividing by nothing, where no patch covers a pixel."""
 COMPARISONS = 2**23
 """Distances computed at a time."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """
+    Attributes:
+        candidates: of the target's patches at most so many, drawn at random, take part.
+        probes: cells searched for each patch.
+    """
+
+    candidates: int
+    probes: int
+
+
+THOROUGH = Effort(candidates=2**62, probes=16)
 
 
 def synthesise(
@@ -78,8 +91,10 @@ def nearest_patches(
     queries: Tensor,
     generator: torch.Generator,
     report: Callable[[float], None],
+    effort: Effort = THOROUGH,
 ) -> tuple[Tensor, Tensor]:
-    """For every query a target patch about as near as the nearest: on average within 1 % of its distance.
+    """For every query a target patch about as near as the nearest: on average, with thorough effort, within 1 % of its
+    distance.
 
     Args:
         image, target: (3, H, W) and (3, H2, W2), whole values 0 to 255.
@@ -90,10 +105,10 @@ def nearest_patches(
         (n,) raster indices of anchors in the target, and (n,) sums of squared differences.
     """
     here, there = _Patches(image - GREY, size), _Patches(target - GREY, size)
-    shuffled = torch.randperm(there.count, generator=generator, device=generator.device)
+    shuffled = torch.randperm(there.count, generator=generator, device=generator.device)[: effort.candidates]
     basis = _principal_components(there.at(shuffled[:SAMPLES]))
     cells = _sort_into_cells(there.along(basis), shuffled)
-    probes = _nearest(here.along(basis)[queries], cells.centres, PROBES)
+    probes = _nearest(here.along(basis)[queries], cells.centres, effort.probes)
     asking = probes.flatten().argsort(stable=True) // probes.shape[1]
     asked = torch.bincount(probes.flatten(), minlength=len(cells.centres)).tolist()
 
@@ -180,11 +195,11 @@ class _Cells:
 
 
 def _sort_into_cells(points: Tensor, shuffled: Tensor) -> _Cells:
-    """The target's patches (N, K), each to the nearest of √N random ones of them.
+    """Patches of the target's (N, K), each to the nearest of as many random ones as the square root of their number.
 
-    ``shuffled``: (N,) all indices in random order. The first are the centres, and the order within a cell is theirs.
+    ``shuffled``: (n,) their indices in random order. The first are the centres, and the order within a cell is theirs.
     """
-    average = max(1, round(len(points) ** 0.5))
+    average = max(1, round(len(shuffled) ** 0.5))
     # Equal centres, as flat areas give, would take each other's members and use up the probes.
     centres = torch.unique(points[shuffled[:average]].cpu(), dim=0).to(points)
     cell = _nearest(points[shuffled], centres, 1)[:, 0]

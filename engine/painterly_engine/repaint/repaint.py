@@ -19,8 +19,10 @@ from painterly_engine.repaint.support import gaussian
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
 
+PATCHES = 2.0
 CONTENT, USUAL_STYLIZATION = 0.3, 5.0
-"""Weight of the content, the others' being 1, at half strength in a painting of this stylization."""
+"""Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
+stylization."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 0.8
@@ -48,7 +50,7 @@ class Wishes:
     def weights(self) -> Weights:
         """Of the objective's parts: the less content counts, the more is repainted."""
         calm = (USUAL_STYLIZATION / self.stylization) ** 0.5
-        return Weights(style=1.0, patches=1.0, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
+        return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
 
     @property
     def painted(self) -> float:

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from painterly_engine.finishing.finish import to_bytes
-from painterly_engine.finishing.patches import anchors_touching, nearest_patches, vote
+from painterly_engine.finishing.patches import Effort, anchors_touching, nearest_patches, vote
 
 SIDE = 5
 MIDDLE = 1.2
 """Deviation, in pixels, of the weight around a piece's middle."""
+EFFORT = Effort(candidates=2**19, probes=8)
+"""A stroke that is nearly the best is as good; large paintings have more of them than can be looked at."""
 
 
 def lay_strokes(picture: Tensor, context: Tensor, wanted: Tensor, seed: int, report: Callable[[float], None]) -> Tensor:
@@ -34,7 +36,7 @@ def lay_strokes(picture: Tensor, context: Tensor, wanted: Tensor, seed: int, rep
     size = height, width
     generator = torch.Generator(device=picture.device).manual_seed(seed)
     queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
-    field, _ = nearest_patches(to_bytes(picture), to_bytes(context), size, queries, generator, report)
+    field, _ = nearest_patches(to_bytes(picture), to_bytes(context), size, queries, generator, report, EFFORT)
     laid = vote(queries, field, context, wanted, _middles(size).to(picture))
     return torch.where(wanted, laid, picture)
 

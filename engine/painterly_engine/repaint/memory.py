@@ -1,0 +1,96 @@
+"""How much memory a scale takes, told before it starts, and which scales a device has room for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from painterly_engine.network.features import POOL, FeatureNetwork
+from painterly_engine.presets import Repaint
+from painterly_engine.repaint.neighbours import SCORES
+from painterly_engine.repaint.objective import CONTENT_LAYER, PATCH_LAYER
+from painterly_engine.repaint.scales import Level, levels
+from painterly_engine.window import Box, Size, sizes
+
+FLOAT = 4
+KEPT = 3
+"""Tensors of a layer's size that the way back keeps: the padded input, the result, its gradient."""
+PATCH_COPIES = 4
+"""Of all patches of a picture: unfolded, of unit length, chosen, and their gradient."""
+SHARE = 0.8
+"""Of what is free: the rest is for what cannot be counted."""
+
+
+def predict(level: Level, network: FeatureNetwork) -> int:
+    """Bytes at a scale's worst moment beside what was there before, about: within half and double of what is seen."""
+    painting = _features(level.context_size, network) + _patches(level.context_size, network)
+    iteration = KEPT * _features(level.size, network) + PATCH_COPIES * _patches(level.size, network)
+    return painting + max(iteration, FLOAT * SCORES)
+
+
+def affordable(
+    settings: Repaint, around: Box, painting: Size, network: FeatureNetwork, free: int | None
+) -> tuple[Repaint, str]:
+    """The settings, without their finest scales where a device has no room for them.
+
+    Args:
+        free: bytes that may be used; None where nobody knows.
+
+    Returns:
+        The settings, and a sentence for the user; "" where nothing was left out.
+    """
+    left = settings
+    while free is not None and len(left.sides) > 1:
+        finest = levels(around, painting, left.sides, network.smallest_side())[-1]
+        if predict(finest, network) <= SHARE * free:
+            break
+        left = replace(left, sides=left.sides[:-1])
+    if left is settings:
+        return settings, ""
+    return left, (
+        f"There is not enough memory for a working size of {settings.size} px, so {left.size} px were used."
+    )
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes; None where nobody knows."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached()
+    except (OSError, ValueError):
+        return None
+
+
+def _cached() -> int:
+    """Bytes that Linux lends to files and takes back when they are needed."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Cached:"))
+
+
+def _features(size: Size, network: FeatureNetwork) -> int:
+    """All layers as far as the content's."""
+    found, last = sizes(network, size), network.deepest(CONTENT_LAYER)
+    total = 0
+    for step in network.steps:
+        if step != POOL:
+            total += FLOAT * _width(network, step) * found[step][0] * found[step][1]
+        if step == last:
+            break
+    return total
+
+
+def _patches(size: Size, network: FeatureNetwork) -> int:
+    layer = network.deepest(PATCH_LAYER)
+    height, width = sizes(network, size)[layer]
+    return 9 * FLOAT * _width(network, layer) * height * width
+
+
+def _width(network: FeatureNetwork, layer: str) -> int:
+    return len(network.get_buffer(f"{layer}_bias"))
