@@ -6,13 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from painterly_engine.network.features import random_network
+from painterly_engine import repainting
+from painterly_engine.arrays import to_pixels
+from painterly_engine.network.features import FeatureNetwork, random_network
 from painterly_engine.presets import PRESETS, Repaint
+from painterly_engine.progress import SILENT
+from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.memory import affordable, predict
 from painterly_engine.repaint.scales import Level
 from painterly_engine.window import Box
+from painterly_protocol.request import HarmonizeRequest
 
 MEASURE = """
 import resource, sys
@@ -58,9 +65,30 @@ def test_what_does_not_fit_is_planned_smaller_and_said() -> None:
     assert isinstance(high, Repaint)
     network, around, size = random_network(1, 64), Box(0, 0, 1600, 1600), (2000, 2000)
     same, nothing = affordable(high, around, size, network, 2**40)
-    assert same == high and nothing == ""
-    smaller, remark = affordable(high, around, size, network, 2**32)
+    assert same == high and nothing == []
+    smaller, (remark,) = affordable(high, around, size, network, 2**32)
     assert smaller.size < high.size and str(smaller.size) in remark and str(high.size) in remark
     least, _ = affordable(high, around, size, network, 1)
     assert least.sides == high.sides[:1]
-    assert affordable(high, around, size, network, None) == (high, "")
+    assert affordable(high, around, size, network, None) == (high, [])
+
+
+def test_where_memory_runs_out_it_is_tried_smaller_once_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = repainting.repaint
+
+    def scarce(canvas: Canvas, network: FeatureNetwork, settings: Repaint, *others: object) -> object:
+        asked.append(settings.size)
+        if settings.size > 48:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return real(canvas, network, settings, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(repainting, "repaint", scarce)
+    painting = np.random.default_rng(1).integers(0, 256, (80, 90, 3), np.uint8)
+    mask = np.zeros((80, 90, 1), np.uint8)
+    mask[30:50, 30:50] = 255
+    request = HarmonizeRequest(to_pixels(painting), to_pixels(255 - painting), to_pixels(mask))
+    settings = Repaint(sides=(48, 96), iterations=2)
+    change = repainting.run_repaint(request, random_network(1, 4), settings, torch.device("cpu"), SILENT)
+    notes = change.about["notes"]
+    assert asked == [96, 48] and isinstance(notes, list) and any("96 px" in note for note in notes)

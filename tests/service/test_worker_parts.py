@@ -10,7 +10,7 @@ import torch
 
 from painterly_engine.service import log
 from painterly_engine.service.preview import LONGEST, preview
-from painterly_engine.service.worker import is_out_of_memory
+from painterly_engine.shortage import is_out_of_memory
 from painterly_protocol.pixels import SampleType
 
 

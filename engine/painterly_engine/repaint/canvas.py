@@ -11,12 +11,14 @@ from painterly_engine.arrays import Array
 from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.scales import Level, own_context, surroundings
 from painterly_engine.repaint.support import support
-from painterly_engine.resample import resize
+from painterly_engine.resample import fit_longest, resize
 from painterly_engine.tensors import to_tensor
 from painterly_engine.window import Box, Size
 
 STRIP = 2**22
 """Pixels brought into floating point at a time while the painting is shrunk."""
+SHOWN = 640
+"""Longest side, in pixels, of the whole painting as it is shown."""
 
 
 class Canvas:
@@ -61,6 +63,11 @@ class Canvas:
         """At the painting's own."""
         context = self._tensor(self._painting, own_context(self.around, self.size), "painting")
         return Pictures(context, self.ground, self.composite, self.support)
+
+    def overview(self) -> Tensor:
+        """(3, h, w), all of the painting, no larger than it needs to be shown."""
+        size = fit_longest(*self.size, SHOWN) if max(self.size) > SHOWN else self.size
+        return self.shrunk(Box.whole(self.size), size)
 
     def shrunk(self, box: Box, size: Size) -> Tensor:
         """(3, h, w) of a box of the painting, at a size."""

@@ -33,14 +33,14 @@ def predict(level: Level, network: FeatureNetwork) -> int:
 
 def affordable(
     settings: Repaint, around: Box, painting: Size, network: FeatureNetwork, free: int | None
-) -> tuple[Repaint, str]:
+) -> tuple[Repaint, list[str]]:
     """The settings, without their finest scales where a device has no room for them.
 
     Args:
         free: bytes that may be used; None where nobody knows.
 
     Returns:
-        The settings, and a sentence for the user; "" where nothing was left out.
+        The settings, and a sentence for the user where something was left out.
     """
     left = settings
     while free is not None and len(left.sides) > 1:
@@ -48,11 +48,17 @@ def affordable(
         if predict(finest, network) <= SHARE * free:
             break
         left = replace(left, sides=left.sides[:-1])
-    if left is settings:
-        return settings, ""
-    return left, (
-        f"There is not enough memory for a working size of {settings.size} px, so {left.size} px were used."
-    )
+    return left, ([] if left is settings else [_remark(settings, left)])
+
+
+def smaller(settings: Repaint) -> tuple[Repaint, list[str]]:
+    """Without the finest scale, for where memory ran out all the same; and a sentence for the user."""
+    left = replace(settings, sides=settings.sides[:-1])
+    return left, [_remark(settings, left)]
+
+
+def _remark(settings: Repaint, left: Repaint) -> str:
+    return f"There is not enough memory for a working size of {settings.size} px, so {left.size} px were used."
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -12,12 +12,10 @@ from painterly_engine.progress import Observer
 from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.descent import Tick
 from painterly_engine.repaint.scales import Level
-from painterly_engine.resample import fit_longest, resize
+from painterly_engine.resample import resize
 from painterly_engine.window import Box, Size
 from painterly_protocol.messages import Phase
 
-SHOWN = 640
-"""Longest side, in pixels, of the whole painting as it is shown."""
 LOSSES_EVERY = 5  # reading a loss waits for the device
 MATCHING = 0.1
 """Share of a scale's work that matching takes."""
@@ -28,28 +26,20 @@ class Telling:
     Args:
         observer: is told.
         canvas: whose pictures are shown, each in its place in the whole painting.
-
-    Attributes:
-        painting: (3, h, w), the whole, as large as it is shown.
-        finest: [width, height] of the last scale.
     """
 
     def __init__(self, observer: Observer, canvas: Canvas) -> None:
         self.observer, self.canvas = observer, canvas
-        size = canvas.size
-        shown = fit_longest(*size, SHOWN) if max(size) > SHOWN else size
-        self.painting = canvas.shrunk(Box.whole(size), shown)
-        self.place = _scaled(canvas.around, size, shown)
+        self.painting = canvas.overview()
+        self.place = _scaled(canvas.around, canvas.size, (self.painting.shape[1], self.painting.shape[2]))
         self.shares: list[float] = []
         self.done, self.total = 0, 1
-        self.finest = [0, 0]
 
     def plan(self, levels: list[Level], iterations: int) -> None:
         """Say what is to come."""
         work = [float(level.size[0] * level.size[1]) for level in levels]
         self.shares = [share / sum(work) for share in work]
         self.total = iterations * len(levels)
-        self.finest = [levels[-1].size[1], levels[-1].size[0]]
         loose = torch.zeros(self.canvas.size, dtype=torch.bool, device=self.canvas.support.device)
         self.canvas.around.of(loose).copy_(self.canvas.support > 0)
         self.observer.intermediate("loose mask", loose)

@@ -22,6 +22,7 @@ from painterly_engine.service.log import event, log_to_file
 from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.observer import JobCancelled, JobObserver
 from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
+from painterly_engine.shortage import is_out_of_memory
 from painterly_engine.soundness import check_result
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -106,13 +107,6 @@ def _failure_of(job_id: str, error: Exception) -> Failure:
         f"The engine met an error of its own ({type(error).__name__}).",
         f"Please report it; the details are in {LOG_FILE}, which “painterly doctor” finds.",
     )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """torch says it in three ways: its own class on devices, a RuntimeError of the CPU's allocator, MemoryError."""
-    name, text = type(error).__name__, str(error)
-    cpu = isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
-    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or cpu
 
 
 if __name__ == "__main__":
