@@ -87,17 +87,22 @@ class Gradually:
             self._steps.close()
         self._steps = None
 
+    def take_one(self) -> None:
+        """Take a step at once, for example before there is a window that it could hold up."""
+        self._step()
+
     def _step(self) -> bool:
         if self._steps is None:
             return GLib.SOURCE_REMOVE
         try:
             next(self._steps)
-        except StopIteration as end:
-            self._on_end(end.value)
-        except Exception as error:
-            self._on_end(error)
-        else:
             return GLib.SOURCE_CONTINUE
+        except StopIteration as done:
+            end = done.value
+        except Exception as error:
+            end = error
+        self._steps = None
+        self._on_end(end)
         return GLib.SOURCE_REMOVE
 
 
@@ -124,6 +129,8 @@ class Window:
     def run(self) -> Gimp.Layer | None:
         """Until there is a result, or the user closes the dialog."""
         self._look()
+        if self._reading is not None:
+            self._reading.take_one()
         while True:
             accepted = self._dialog.run()
             if self._stage is Stage.DONE:
