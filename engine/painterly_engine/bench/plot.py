@@ -8,13 +8,13 @@ from html import escape
 from typing import Any
 
 WIDTH, BAR, GAP, LABEL = 860, 22, 8, 330
-PANEL, MARGIN = 240, 60
+PANEL, MARGIN, LINE = 240, 60, 16
 OURS, THEIRS, INK, PALE = "#2a6f97", "#b5651d", "#222", "#ddd"
 CURVES = (
     ("seconds", "seconds_in_full", OURS),
-    ("of the passes", "seconds_of_passes", "#7fb2d0"),
+    ("passes' seconds", "seconds_of_passes", "#7fb2d0"),
     ("peak memory", "peak", THEIRS),
-    ("of the passes", "peak_of_passes", "#dba56a"),
+    ("passes' memory", "peak_of_passes", "#dba56a"),
 )
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">'
@@ -48,7 +48,7 @@ def _bar(name: str, seconds: float, colour: str, top: int, longest: float) -> st
     return (
         f'<text x="{LABEL - 10}" y="{middle}" text-anchor="end" fill="{INK}">{escape(name)}</text>'
         f'<rect x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
-        f'<text x="{LABEL + length + 6:.1f}" y="{middle}" fill="{INK}">{seconds:.3g} s</text>'
+        f'<text x="{LABEL + length + 6:.1f}" y="{middle}" fill="{INK}">{seconds:.{1 if seconds < 10 else 0}f} s</text>'
     )
 
 
@@ -69,11 +69,13 @@ def _lines(rows: Sequence[Mapping[str, Any]], top: int) -> list[str]:
     for side in sides:
         x, y = at(side, 0)
         parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" fill="{INK}">{side} px</text>')
-    for name, points, colour in known:
-        path = " ".join("{:.1f},{:.1f}".format(*at(side, y)) for side, y in points)
+    above = -math.inf
+    for name, points, colour in sorted(known, key=lambda curve: -curve[1][-1][1]):
+        path = " ".join("{:.1f},{:.1f}".format(*at(side, times)) for side, times in points)
         x, y = at(*points[-1])
+        above = max(y + 4, above + LINE)  # names of curves that end together stand below each other
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{x + 8:.1f}" y="{y:.1f}" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{above:.1f}" fill="{colour}">{escape(name)}</text>')
     return parts
 
 
