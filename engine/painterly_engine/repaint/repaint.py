@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from painterly_engine.iterating import for_iterating
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.repaint.canvas import Canvas
@@ -19,7 +20,7 @@ from painterly_engine.repaint.support import gaussian
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
 
-PATCHES = 2.0
+PATCHES = 4.0
 CONTENT, USUAL_STYLIZATION = 0.3, 5.0
 """Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
 stylization."""
@@ -77,6 +78,7 @@ def repaint(canvas: Canvas, network: FeatureNetwork, settings: Repaint, wishes: 
     Raises:
         PainterlyError: NOT_FINITE.
     """
+    network = for_iterating(network)
     plan = levels(canvas.around, canvas.size, settings.sides, network.smallest_side())
     telling.plan(plan, settings.iterations)
     picture: Tensor | None = None
