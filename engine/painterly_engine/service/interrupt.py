@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 EVERY_S = 0.02
-WORTHWHILE_PX = 200  # a working picture's longest side: below, iterations are short and the looking would cost a third
+WORTHWHILE_PX = 500  # a working picture's longest side: below, iterations are short and looking costs up to a tenth
 
 
 def interruptible(check: Callable[[], None], longest: int, device: torch.device) -> AbstractContextManager[object]:
