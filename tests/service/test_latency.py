@@ -28,8 +28,8 @@ def percentile(values: list[float], share: float) -> float:
     ("runner", "size", "times"),
     [
         (DEFAULT_FACTORY, 128, 4),
-        pytest.param(DEFAULT_FACTORY, 1024, 16, marks=pytest.mark.long),
-        pytest.param(vgg_runner.FACTORY, 1024, 6, marks=pytest.mark.long),
+        pytest.param(DEFAULT_FACTORY, 1024, 10, marks=pytest.mark.long),
+        pytest.param(vgg_runner.FACTORY, 1024, 5, marks=pytest.mark.long),
     ],
 )
 def test_cancels_and_questions_are_answered_while_a_job_runs(
