@@ -12,15 +12,16 @@ from torch import Tensor
 from painterly_engine import __version__
 from painterly_engine.arrays import to_pixels
 from painterly_engine.change import Change
+from painterly_engine.first_look import NETWORK, run_instant
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import RANDOM, NetworkShelf
-from painterly_engine.presets import Published, effective
+from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer
 from painterly_engine.published import run_published
 from painterly_engine.repainting import run_repaint
 from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
-from painterly_protocol.request import HarmonizeRequest
+from painterly_protocol.request import HarmonizeRequest, Parameters
 
 UNTRAINED = (
     "No trained network was at hand: random weights were used, which give noise and blur. "
@@ -49,7 +50,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     """
     clock = _PhaseClock(observer)
     clock.report(Phase.LOADING, 0.0)
-    network = shelf.get(request.parameters.weights)
+    network = shelf.get(_weights(request.parameters))
     clock.report(Phase.PREPARING, 0.0)
     change = _change(request, network, shelf.device, clock)
     metadata: dict[str, object] = {
@@ -66,10 +67,17 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     return Harmonized(change.x, change.y, to_pixels(change.picture), metadata)
 
 
+def _weights(parameters: Parameters) -> str:
+    """The instant preset's decoders know one network only."""
+    return NETWORK if isinstance(effective(parameters), Instant) else parameters.weights
+
+
 def _change(request: HarmonizeRequest, network: FeatureNetwork, device: torch.device, observer: Observer) -> Change:
     settings = effective(request.parameters)
     if isinstance(settings, Published):
         return run_published(request, network, settings, device, observer)
+    if isinstance(settings, Instant):
+        return run_instant(request, network, settings, device, observer)
     return run_repaint(request, network, settings, device, observer)
 
 

@@ -51,9 +51,28 @@ class Repaint:
         return replace(self, sides=sides, iterations=iterations or self.iterations)
 
 
+@dataclass(frozen=True)
+class Instant:
+    """One feed-forward pass.
+
+    Attributes:
+        size: of the object's surroundings, pixels; nothing is enlarged.
+    """
+
+    size: int
+    iterations: int = 1
+
+    def overridden(self, size: int | None, iterations: int | None) -> Instant:  # noqa: ARG002 (there are none)
+        """With the user's own size if there is one."""
+        return replace(self, size=size or self.size)
+
+
 COARSE = (96, 192, 384, 768, 1536)
 
-PRESETS: dict[str, Published | Repaint] = {
+Method = Instant | Repaint | Published
+
+PRESETS: dict[str, Method] = {
+    "instant": Instant(size=512),
     "draft": Repaint(sides=COARSE[:3], iterations=16),
     "standard": Repaint(sides=COARSE[:4], iterations=40),
     "high": Repaint(sides=COARSE, iterations=100, turns=4),
@@ -61,6 +80,6 @@ PRESETS: dict[str, Published | Repaint] = {
 }
 
 
-def effective(parameters: Parameters) -> Published | Repaint:
+def effective(parameters: Parameters) -> Method:
     """The preset's values with the user's own in their place."""
     return PRESETS[parameters.preset].overridden(parameters.size, parameters.iterations)

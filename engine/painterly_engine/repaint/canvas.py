@@ -30,6 +30,7 @@ class Canvas:
         device: that tensors are made on.
 
     Attributes:
+        painting: as given.
         size: (H, W) of the painting.
         around: the object's surroundings.
         support: (h, w) of them, how much of the repainted picture shows.
@@ -42,7 +43,7 @@ class Canvas:
     def __init__(
         self, painting: Array, composite: Array, mask: Array, allowed: Array | None, device: torch.device
     ) -> None:
-        self._painting, self._device = painting, device
+        self.painting, self._device = painting, device
         self.size: Size = (painting.shape[0], painting.shape[1])
         self.around = surroundings(_box_of(mask), self.size)
         longest = max(self.around.size)
@@ -61,7 +62,7 @@ class Canvas:
 
     def own_size(self) -> Pictures:
         """At the painting's own."""
-        context = self._tensor(self._painting, own_context(self.around, self.size), "painting")
+        context = self._tensor(self.painting, own_context(self.around, self.size), "painting")
         return Pictures(context, self.ground, self.composite, self.support)
 
     def overview(self) -> Tensor:
@@ -73,7 +74,7 @@ class Canvas:
         """(3, h, w) of a box of the painting, at a size."""
         factor = max(1, min(whole // side for whole, side in zip(box.size, size, strict=True)))
         if factor == 1:
-            return resize(self._tensor(self._painting, box, "painting"), size)
+            return resize(self._tensor(self.painting, box, "painting"), size)
         rows = max(1, STRIP // (box.size[1] * factor)) * factor
         strips = [
             self._averaged(Box(top, box.left, min(top + rows, box.bottom), box.right), factor)
@@ -82,7 +83,7 @@ class Canvas:
         return resize(torch.cat(strips, 1), size)
 
     def _averaged(self, box: Box, factor: int) -> Tensor:
-        return F.avg_pool2d(self._tensor(self._painting, box, "painting"), factor, ceil_mode=True)
+        return F.avg_pool2d(self._tensor(self.painting, box, "painting"), factor, ceil_mode=True)
 
     def _tensor(self, array: Array, box: Box, name: str) -> Tensor:
         part = np.ascontiguousarray(array[box.top : box.bottom, box.left : box.right])

@@ -77,3 +77,9 @@ def _context(around: Box, painting: Size, area: float) -> Box:
 def own_context(around: Box, painting: Size) -> Box:
     """The part of the painting that lends its strokes, at the painting's own size."""
     return _context(around, painting, max(CONTEXT, around.area))
+
+
+def working_size(around: Box, finest: int) -> list[int]:
+    """[width, height] of the surroundings at a finest scale of so many pixels, for the user."""
+    scale = min(1.0, finest / max(around.size))
+    return [max(1, round(side * scale)) for side in reversed(around.size)]

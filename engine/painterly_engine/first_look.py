@@ -1,0 +1,98 @@
+"""The instant preset as a job: one feed-forward pass through the built-in network and its decoders."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from painterly_engine.change import Change
+from painterly_engine.instant.decoder import load_decoders
+from painterly_engine.instant.manner import study
+from painterly_engine.instant.repaint import instant_harmonize
+from painterly_engine.network import store
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.presets import Instant
+from painterly_engine.progress import Observer
+from painterly_engine.repaint.canvas import Canvas
+from painterly_engine.repaint.scales import Level, levels, working_size
+from painterly_engine.repaint.telling import Telling
+from painterly_engine.resample import resize
+from painterly_engine.surroundings import canvas_of, change_of
+from painterly_engine.window import Box
+from painterly_protocol.request import HarmonizeRequest
+
+NETWORK, DECODERS = "slim", "slim_decoders"
+
+
+@torch.no_grad()
+def run_instant(
+    request: HarmonizeRequest, slim: FeatureNetwork, settings: Instant, device: torch.device, observer: Observer
+) -> Change:
+    """
+    Args:
+        slim: the built-in network, which the decoders belong to.
+
+    Raises:
+        PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
+    """
+    canvas, parameters = canvas_of(request, device), request.parameters
+    telling = Telling(observer, canvas)
+    (level,) = levels(canvas.around, canvas.size, (settings.size,), slim.smallest_side())
+    telling.plan([level], 1)
+    decoders = _decoders(slim, device)
+    pictures = canvas.pictures(level)
+    composite, mask = _in_context(canvas, level, pictures.context, pictures.composite, pictures.support)
+    manner = study(pictures.context, composite, mask, slim, list(decoders))
+    small = instant_harmonize(
+        pictures.composite,
+        pictures.support,
+        manner,
+        slim,
+        decoders,
+        strength=parameters.strength,
+        detail=parameters.detail,
+    )
+    own = canvas.composite
+    # What the working size could not show of the object is its own still.
+    found = resize(small, canvas.around.size) + own - resize(resize(own, level.size), canvas.around.size)
+    telling.finished(found.clamp(0, 1), canvas.support)
+    about: dict[str, object] = {
+        "working_size": working_size(canvas.around, settings.size),
+        "iterations": 0,
+        "stylization": {"value": 0.0, "reason": "the instant preset knows none"},
+        "strength": parameters.strength,
+        "detail": parameters.detail,
+        "notes": [],
+    }
+    return change_of(canvas, found.clamp(0, 1), about)
+
+
+@lru_cache(maxsize=2)
+def _decoders(slim: FeatureNetwork, device: torch.device) -> dict[str, nn.Module]:
+    store.verify(DECODERS)
+    found = load_decoders(store.home_of(DECODERS) / f"{DECODERS}.safetensors", slim)
+    return {layer: decoder.to(device) for layer, decoder in found.items()}
+
+
+def _in_context(
+    canvas: Canvas, level: Level, context: Tensor, composite: Tensor, support: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Composite (3, H, W) and mask (H, W) of the context's size, the object in its place."""
+    top, left = (
+        round((inner - outer) * side / whole)
+        for inner, outer, side, whole in zip(
+            (canvas.around.top, canvas.around.left),
+            (level.context.top, level.context.left),
+            level.context_size,
+            level.context.size,
+            strict=True,
+        )
+    )
+    whole, mask = context.clone(), context.new_zeros(level.context_size)
+    place = Box(top, left, min(top + level.size[0], whole.shape[1]), min(left + level.size[1], whole.shape[2]))
+    height, width = place.size
+    place.of(whole).copy_(composite[:, :height, :width])
+    place.of(mask).copy_(support[:height, :width])
+    return whole, mask
