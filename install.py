@@ -810,7 +810,8 @@ def typed_sources() -> list[str]:
         for file in sorted(plugin.rglob("*.py"))
         if not re.search(r"^\s*(import gi\b|from gi\b)", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    return ["engine/painterly_engine", "protocol/painterly_protocol", "install.py", *plain]
+    words = "plugin/translations/catalogues.py"
+    return ["engine/painterly_engine", "protocol/painterly_protocol", "install.py", words, *plain]
 
 
 def prepare_gimp(python: Path) -> None:

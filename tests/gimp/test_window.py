@@ -217,3 +217,24 @@ def test_a_selection_changed_meanwhile_counts(atelier: Atelier) -> None:
     window.wait_for_no_window(DIALOG)
     made = window.call("result = described(image.get_layers()[0])")
     assert (made["offsets"], made["size"]) == ([40, 50], [20, 10])
+
+
+def test_a_button_tries_a_smaller_size_where_memory_is_short(gimp_house: GimpHouse) -> None:
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    full = {"do": "failure", "code": "out-of-memory", "sentence": "The memory is full.", "advice": "Take less."}
+    with gimp_house.profile() as profile:
+        script = {"jobs": [[full], [{"do": "result", "how": "invert"}]]}
+        with FakeEngine(profile.folder, script=script) as engine, profile.window() as window:
+            atelier = Atelier(profile, engine, window, profile.folder / "hold")
+            atelier.open_dialog()
+            atelier.accept()
+            wait_until((profile.log_dir / "plug-in.log").exists)
+            assert atelier.is_untouched()
+            window.screenshot("window-memory")
+            window.keys("alt+u")
+            atelier.wait_for_layers(3)
+            window.wait_for_no_window(DIALOG)
+            first, second = (job["parameters"]["size"] for job in engine.messages("submit"))
+    assert first is None
+    assert second == 256

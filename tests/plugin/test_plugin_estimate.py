@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from painterly_plugin.estimate import REMEMBERED, Run, estimate, load_runs, run_of, save_run
+from painterly_plugin.estimate import REMEMBERED, USUAL_SIZE, Run, estimate, load_runs, run_of, save_run, working_size
 from painterly_plugin.wording import estimate_text
 from painterly_protocol.request import Parameters
 
@@ -79,3 +79,9 @@ def test_damage_is_forgotten(tmp_path: Path, text: str) -> None:
     assert load_runs(file) == []
     save_run(file, plain(1.0))
     assert len(load_runs(file)) == 1
+
+
+def test_the_working_size_that_is_halved_when_memory_is_short() -> None:
+    assert working_size(Parameters(preset="draft", size=300), [plain(1.0)]) == 300
+    assert working_size(Parameters(preset="draft"), [plain(1.0)]) == 256
+    assert working_size(Parameters(preset="published"), [plain(1.0)]) == USUAL_SIZE

@@ -61,11 +61,17 @@ def estimate(parameters: Parameters, pixels: int, runs: Sequence[Run]) -> Estima
     plain = [run for run in alike if run.is_plain]
     own = parameters.size is not None or parameters.iterations is not None
     scaled = [_scaled(run, parameters) for run in (plain or (alike if _says_all(parameters) else []))[-CONSIDERED:]]
-    size = parameters.size or (plain[-1].size if plain else USUAL_SIZE)
+    size = working_size(parameters, runs)
     megabytes = BASE_MB + (BYTES_PER_PIXEL * pixels + BYTES_PER_WORKING_PIXEL * size * size) / 1e6
     if not scaled:
         return Estimate(None, megabytes)
     return Estimate(statistics.median(scaled), megabytes, is_learnt=not own)
+
+
+def working_size(parameters: Parameters, runs: Sequence[Run]) -> int:
+    """The size asked for, else that of the last run with the same preset, else a usual one."""
+    sizes = [run.size for run in runs if run.is_plain and run.preset == parameters.preset]
+    return parameters.size or (sizes[-1] if sizes else USUAL_SIZE)
 
 
 def _says_all(parameters: Parameters) -> bool:

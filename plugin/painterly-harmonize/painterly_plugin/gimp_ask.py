@@ -25,6 +25,7 @@ from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Preview, Progress, Queued, Result  # noqa: E402
+from painterly_protocol.request import MIN_SIZE  # noqa: E402
 
 if TYPE_CHECKING:
     from painterly_plugin.gimp_run import Bench, Job
@@ -122,7 +123,7 @@ class Window:
         self._dialog = GimpUi.ProcedureDialog.new(procedure, bench.arguments, _("Painterly Harmonize"))
         self._pickers = LayerPickers(bench.image, bench.choice, self._change_layers)
         self._preview = PreviewPicture()
-        self._trouble = TroubleBar(self._dialog, bench.config, self._begin)
+        self._trouble = TroubleBar(self._dialog, bench.config, self._begin, self._begin_smaller)
         self._build()
         bench.arguments.connect("notify", lambda *_arguments: self._show_estimate())
 
@@ -131,6 +132,9 @@ class Window:
         self._look()
         if self._reading is not None:
             self._reading.take_one()
+        if self._bench.choice.earlier is not None:
+            name = self._bench.choice.earlier.get_name()
+            self._say(_("Once more, from the settings of “{name}”").format(name=name))
         while True:
             accepted = self._dialog.run()
             if self._stage is Stage.DONE:
@@ -242,6 +246,10 @@ class Window:
             self._read()
         else:
             self._submit(self._subject)
+
+    def _begin_smaller(self) -> None:
+        self._bench.arguments.set_property("size", max(MIN_SIZE, self._bench.size() // 2))
+        self._begin()
 
     def _submit(self, subject: Subject) -> None:
         try:

@@ -14,7 +14,7 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin import settings, wording  # noqa: E402
 from painterly_plugin.config import Config, load_config  # noqa: E402
 from painterly_plugin.conversation import Conversation  # noqa: E402
-from painterly_plugin.estimate import Estimate, estimate, load_runs, run_of, save_run  # noqa: E402
+from painterly_plugin.estimate import Estimate, estimate, load_runs, run_of, save_run, working_size  # noqa: E402
 from painterly_plugin.gimp_choose import Choice, choose_layers  # noqa: E402
 from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
@@ -80,6 +80,11 @@ class Bench:
         """
         parameters = settings.parameters_from(self.asked(), previews=False)
         return estimate(parameters, pixels, load_runs(runs_file()))
+
+    def size(self) -> int:
+        """The working size that the arguments lead to, as far as earlier runs tell."""
+        parameters = settings.parameters_from(self.asked(), previews=False)
+        return working_size(parameters, load_runs(runs_file()))
 
     def finish(self, job: Job, result: Result) -> Steps[Gimp.Layer]:
         """Insert the result of ``job``; until the last step the image is untouched."""

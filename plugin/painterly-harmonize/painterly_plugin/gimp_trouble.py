@@ -26,10 +26,13 @@ class TroubleBar:
     No Gtk.InfoBar: in GIMP's dark theme its text cannot be read.
     """
 
-    def __init__(self, parent: Gtk.Window, config: Config, try_again: Callable[[], None]) -> None:
+    def __init__(
+        self, parent: Gtk.Window, config: Config, try_again: Callable[[], None], try_smaller: Callable[[], None]
+    ) -> None:
         self._parent = parent
         self._config = config
         self._try_again = try_again
+        self._try_smaller = try_smaller
         self._text = Gtk.Label(wrap=True, xalign=0.0, selectable=True, max_width_chars=WIDTH_CHARS)
         row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, border_width=6)
         row.pack_start(Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.DND), False, False, 0)
@@ -59,7 +62,12 @@ class TroubleBar:
     def _help(self, remedy: Remedy) -> None:
         if remedy is Remedy.SETTINGS:
             show_engine_window(self._config, self._parent)
-            return
+        elif remedy is Remedy.SMALLER:
+            self._try_smaller()
+        else:
+            self._restart()
+
+    def _restart(self) -> None:
         self.widget.set_sensitive(False)
         self._text.set_text(_("Stopping the engine …"))
         errand = engine_room.Errand(lambda: (engine_room.stop(self._config),))

@@ -11,11 +11,13 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 class Remedy(Enum):
     """A button's work."""
 
+    SMALLER = "smaller"  # try again at half the working size
     RESTART = "restart"  # stop the engine, whatever state it is in, and try again
     SETTINGS = "settings"  # the window with the networks to fetch, the log and the report
 
 
 TEXTS = {
+    Remedy.SMALLER: _("_Use a smaller size"),
     Remedy.RESTART: _("Restart the engine"),
     Remedy.SETTINGS: _("Engine and networks…"),
 }
@@ -23,7 +25,7 @@ TEXTS = {
 _BY_CODE = {
     ErrorCode.WEIGHTS_MISSING: (Remedy.SETTINGS,),
     ErrorCode.WEIGHTS_CORRUPT: (Remedy.SETTINGS,),
-    ErrorCode.OUT_OF_MEMORY: (Remedy.RESTART, Remedy.SETTINGS),
+    ErrorCode.OUT_OF_MEMORY: (Remedy.SMALLER, Remedy.SETTINGS),
     ErrorCode.WORKER_DIED: (Remedy.RESTART, Remedy.SETTINGS),
     ErrorCode.ENGINE_ABSENT: (Remedy.RESTART, Remedy.SETTINGS),
     ErrorCode.ENGINE_START_FAILED: (Remedy.RESTART, Remedy.SETTINGS),
