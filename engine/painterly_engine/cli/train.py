@@ -18,7 +18,7 @@ def _add_train_features(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser = commands.add_parser("train-features", help="train the built-in feature network and its decoders")
     parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
     parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=12000)
     _add_common(parser)
     parser.set_defaults(run=_train_features)
 
@@ -33,7 +33,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--decoder-steps", type=int, default=3000)
-    parser.add_argument("--pictures", type=int, default=180, help="how many are made by procedure")
+    parser.add_argument("--pictures", type=int, default=600, help="how many are made by procedure")
     parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="other numbers of threads round differently")

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.training.crops import Crops
+from painterly_engine.training.sharpen import sharpen
 from painterly_engine.training.student import Student, rescale
 from painterly_engine.training.teachers import LAYERS, Teacher
 
@@ -49,7 +50,7 @@ class Plan:
     """
 
     seed: int = 0
-    steps: int = 4000
+    steps: int = 12000
     crops: int = 6
     pairs: int = 2
     chunk: int = 128
@@ -110,9 +111,10 @@ def distill(
 
 
 def _finished(student: Student, crops: Crops, plan: Plan, device: torch.device) -> Recognised:
-    """Folded and rescaled; the student itself may go on learning."""
+    """Folded, rescaled and sharpened; the student itself may go on learning."""
     rng = np.random.default_rng(plan.seed + 1)
-    return rescale(student.fold(), mean_activations(deepcopy(student).eval(), crops, rng, device))
+    rescaled = rescale(student.fold(), mean_activations(deepcopy(student).eval(), crops, rng, device))
+    return sharpen(rescaled, crops, np.random.default_rng(plan.seed + 2))
 
 
 def learning_rate(step: int, steps: int) -> float:
