@@ -87,11 +87,11 @@ def harmonize(
     first = run_pass_one(
         scene.composite, scene.painting, scene.loose, network, iterations=iterations, observer=observer
     )
-    intermediate = jpeg_round_trip(blend(first, scene.painting, soft_edge))
-    observer.picture(intermediate)
-    observer.intermediate("first pass", intermediate)
+    first = jpeg_round_trip(blend(first, scene.painting, soft_edge))
+    observer.picture(first)
+    observer.intermediate("first pass", first)
 
-    ring = _painting_positions_to_imitate(intermediate, scene, network, observer)
+    ring = _painting_positions_to_imitate(first, scene, network, observer)
 
     balance = published_balance(scene.painting, stylization)
     second = run_pass_two(

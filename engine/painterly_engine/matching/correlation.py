@@ -22,7 +22,7 @@ from painterly_engine.window import Box, Size
 CACHED_BYTES = 16 * 2**20
 """Of one block of scores on a CPU; larger ones fall out of its caches."""
 BLOCKS_ALIVE = 8
-CPU_BUDGET, GPU_BUDGET = 128 * 2**20, 2**30
+CPU_BUDGET, GPU_BUDGET = 64 * 2**20, 2**30
 """Bytes that a matching may take, unless told otherwise, beside what it is given and gives back."""
 
 
