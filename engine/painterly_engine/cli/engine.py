@@ -10,8 +10,9 @@ from collections.abc import Callable
 from painterly_engine.cli import keys, metrics, status
 from painterly_engine.cli.status import CLIENT
 from painterly_engine.service import command
-from painterly_protocol.client import EngineClient, connect, failure_error, stop_whatever_version
+from painterly_protocol.client import EngineClient, connect, stop_whatever_version
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_error
 from painterly_protocol.launcher import ensure_engine
 from painterly_protocol.messages import EngineMessage, Failure, Result
 from painterly_protocol.request import HarmonizeRequest
