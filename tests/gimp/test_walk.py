@@ -19,7 +19,7 @@ from painterly_protocol.client import connect
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.messages import EngineState
 from support.fake_engine import wait_until
-from support.gimp_house import GimpHouse, Profile
+from support.gimp_house import GimpHouse, Profile, processes_of
 from support.gimp_window import PATIENCE, GimpWindow
 from support.installer import REPOSITORY
 
@@ -80,6 +80,11 @@ class Walk:
         self.timed("menu to dialog", lambda: self.window.keys("Return"), lambda: self.is_open(DIALOG))
         self.window.focus(DIALOG)
 
+    def engine_is_asked(self) -> bool:
+        """Whether the window waits for the engine's command line, which loads torch to list the networks."""
+        commands = (Path("/proc", str(pid), "cmdline") for pid in processes_of(self.profile.folder))
+        return any(b"painterly_engine.cli" in _read(command) for command in commands)
+
     def is_open(self, title: str) -> bool:
         return any(re.search(title, known) for known in self.window.titles())
 
@@ -96,6 +101,13 @@ def walk(gimp_house: GimpHouse) -> Iterator[Walk]:
         if folder := os.environ.get("PAINTERLY_SCREENSHOTS"):
             name = f"walk-{gimp_house.version[:3]}-times.json"
             (Path(folder) / name).write_text(json.dumps(walk.times, indent=1))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def previews_differ(one: Path, other: Path) -> bool:
@@ -160,7 +172,9 @@ def test_a_painters_walk(walk: Walk) -> None:
     window.focus(IMAGE_WINDOW)
     window.keys("alt+e", "Up", "Return")
     window.wait_for_window(ENGINE_WINDOW)
-    time.sleep(8)  # the engine's command line loads torch to list the networks
+    wait_until(walk.engine_is_asked)
+    wait_until(lambda: not walk.engine_is_asked(), PATIENCE)
+    time.sleep(1)  # the answers are shown
     walk.look("engine")
     window.focus(ENGINE_WINDOW)
     window.keys("Escape")

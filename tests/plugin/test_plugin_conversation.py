@@ -8,19 +8,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from painterly_plugin import engine_room, ways
 from painterly_plugin.config import Config
-from painterly_plugin.conversation import Connect, Conversation, News
+from painterly_plugin.conversation import Connect, Conversation, News, Sketch
 from painterly_plugin.ways import BridgedClient
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Preview, Progress, Queued, Result
 from painterly_protocol.pixels import Pixels, SampleType
-from painterly_protocol.request import HarmonizeRequest
+from painterly_protocol.request import PRESETS, HarmonizeRequest, Parameters
 from support.fake_engine import FakeEngine, wait_until
 
 
@@ -200,3 +201,25 @@ def test_the_plug_in_needs_no_zmq_to_load(tmp_path: Path) -> None:
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {source}"], capture_output=True, text=True
     )
     assert (done.returncode, done.stdout.strip()) == (0, "False"), done.stderr
+
+
+def test_a_sketch_comes_first(to: Way, tmp_path: Path) -> None:
+    script = {
+        "sketch": [{"do": "progress", "fraction": 0.9}, {"do": "result", "how": "same"}],
+        "jobs": [[{"do": "progress", "fraction": 0.1}, {"do": "result", "how": "invert"}]],
+    }
+    with FakeEngine(tmp_path, script=script) as engine:
+        request = request_of()
+        if "instant" not in PRESETS:
+            pytest.skip("the engine has no instant preset yet")
+        news = all_news(Conversation(to(engine), request, replace(request, parameters=Parameters(preset="instant"))))
+    assert [type(item) for item in news] == [Sketch, Progress, Result]
+
+
+def test_a_sketch_that_fails_is_nobodys_loss(to: Way, tmp_path: Path) -> None:
+    if "instant" not in PRESETS:
+        pytest.skip("the engine has no instant preset yet")
+    with FakeEngine(tmp_path, [{"do": "result"}]) as engine:
+        request = request_of()
+        news = all_news(Conversation(to(engine), request, replace(request, parameters=Parameters(preset="instant"))))
+    assert [type(item) for item in news] == [Result]

@@ -17,11 +17,12 @@ from painterly_plugin.settings import (
     pack_coverage,
     parameters_from,
     read_note,
+    sketch_of,
     unpack_coverage,
     warnings_in,
 )
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.request import DEFAULT_PRESET, MAX_SIZE, MIN_SIZE, Parameters
+from painterly_protocol.request import DEFAULT_PRESET, MAX_SIZE, MIN_SIZE, PRESETS, Parameters
 
 DEFAULTS: dict[str, object] = {
     "preset": DEFAULT_PRESET,
@@ -134,3 +135,12 @@ def test_a_soft_mask_is_kept_small() -> None:
 )
 def test_a_damaged_mask_is_none(data: bytes) -> None:
     assert unpack_coverage(data) is None
+
+
+def test_a_sketch_is_the_same_only_quicker() -> None:
+    asked = Parameters(preset="published", size=300, iterations=4, seed=9, previews=True)
+    if "instant" not in PRESETS:
+        assert sketch_of(asked) is None
+        return
+    assert sketch_of(asked) == Parameters(preset="instant", seed=9)
+    assert sketch_of(Parameters(preset="instant")) is None

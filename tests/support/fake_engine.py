@@ -35,6 +35,8 @@ A Cancel is answered by a Failure with CANCELLED and ends the job's steps, unles
 ``welcome``, ``refuse`` (a Failure with VERSION_MISMATCH), ``future`` (an answer of protocol version 99) or ``silent``.
 Every received message is a line of the log: ``{"kind": "submit", "job_id": …, "parameters": {…}, "painting": {"shape":
 [h, w, c], "type": "uint8", "sha256": …}, …}``; with ``--save DIR`` the samples are ``DIR/JOB-painting.raw`` and so on.
+Jobs of the preset ``instant``, which the plug-in sends ahead for a first look, play the steps under ``"sketch"`` (by
+default a failure), and are of the kind ``sketch`` in the log.
 """
 
 from __future__ import annotations
@@ -152,12 +154,19 @@ class _Engine:
     def accept(self, client: Peer, submit: Submit) -> None:
         if submit.job_id in self.jobs:
             return
-        scripts = self.script["jobs"]
-        steps = scripts[min(self.submitted, len(scripts) - 1)]
-        self.submitted += 1
+        steps = self.steps_for(submit)
         self.jobs[submit.job_id] = _Job(client, submit, list(steps))
         if self.save is not None:
             save_pictures(submit, self.save)
+
+    def steps_for(self, submit: Submit) -> list[Step]:
+        """A sketch's, which do not count as a job's, or the next job's."""
+        if is_sketch(submit):
+            sketch: list[Step] = self.script.get("sketch", [{"do": "failure", "code": "bad-request"}])
+            return sketch
+        scripts: list[list[Step]] = self.script["jobs"]
+        self.submitted += 1
+        return scripts[min(self.submitted, len(scripts)) - 1]
 
     def cancel(self, client: Peer, message: Cancel) -> None:
         if self.script.get("ignore_cancel") or message.job_id not in self.jobs:
@@ -303,9 +312,15 @@ def _pictures(request: HarmonizeRequest) -> dict[str, Pixels]:
     return pictures
 
 
+def is_sketch(message: Message) -> bool:
+    """Whether it is the quick job that the plug-in's dialog sends ahead of the real one."""
+    return isinstance(message, Submit) and message.request.parameters.preset == "instant"
+
+
 def describe(message: Message) -> dict[str, Any]:
-    """The log's entry for a received message."""
+    """The log's entry for a received message; a sketch is of a kind of its own."""
     kind = next(kind for kind, message_type in wire.KINDS.items() if type(message) is message_type)
+    kind = "sketch" if is_sketch(message) else kind
     if not isinstance(message, Submit):
         return {"kind": kind, **asdict(message)}
     pictures = {

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from painterly_plugin.ways import Client
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -21,11 +22,22 @@ FAREWELL_S = 2.0  # how long a cancelled job waits for the engine to confirm
 GOODBYE_S = 0.15  # how long a process that ends waits for its cancel to leave: hanging up drops the job as well
 
 Connect = Callable[[Callable[[float], None]], Client]
-News = Queued | Progress | Preview | Result | Exception
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A quick result to look at while the real one is painted."""
+
+    result: Result
+
+
+News = Queued | Progress | Preview | Sketch | Result | Exception
 
 
 class Conversation:
     """Connects (starting the engine if need be), submits ``request`` and collects what the engine says.
+
+    Where there is a ``sketch``, that job comes first; its result arrives as a Sketch, its failure is nobody's loss.
 
     ``connect`` is given a function to call while it waits, which raises once the job is cancelled.
 
@@ -33,9 +45,10 @@ class Conversation:
     ``is_over`` is true.
     """
 
-    def __init__(self, connect: Connect, request: HarmonizeRequest) -> None:
+    def __init__(self, connect: Connect, request: HarmonizeRequest, sketch: HarmonizeRequest | None = None) -> None:
         self._connect = connect
         self._request = request
+        self._sketch = sketch
         self._cancelled = threading.Event()
         self._news: queue.Queue[News] = queue.Queue()
         self.is_over = False
@@ -65,11 +78,20 @@ class Conversation:
     def _talk(self) -> None:
         try:
             with self._connect(self._keep_waiting) as client:
-                self._news.put(self._follow(client, client.submit(self._request)))
+                if self._sketch is not None:
+                    self._draw(client, self._sketch)
+                self._news.put(self._follow(client, client.submit(self._request), self._news.put))
         except Exception as error:
             self._news.put(error)
 
-    def _follow(self, client: Client, job_id: str) -> Result:
+    def _draw(self, client: Client, sketch: HarmonizeRequest) -> None:
+        try:
+            self._news.put(Sketch(self._follow(client, client.submit(sketch), _hear_nothing)))
+        except PainterlyError as error:
+            if error.code in (ErrorCode.CANCELLED, ErrorCode.ENGINE_GONE):
+                raise
+
+    def _follow(self, client: Client, job_id: str, tell: Callable[[News], None]) -> Result:
         deadline = float("inf")
         while time.monotonic() < deadline:
             if self._cancelled.is_set() and deadline == float("inf"):
@@ -78,18 +100,22 @@ class Conversation:
             for message in client.events(POLL_S):
                 if isinstance(message, Result) and message.job_id == job_id and not self._cancelled.is_set():
                     return message
-                self._hear(message, job_id)
+                self._hear(message, job_id, tell)
         raise _cancelled()
 
     def _keep_waiting(self, _seconds: float) -> None:
         if self._cancelled.is_set():
             raise _cancelled()
 
-    def _hear(self, message: EngineMessage, job_id: str) -> None:
+    def _hear(self, message: EngineMessage, job_id: str, tell: Callable[[News], None]) -> None:
         if isinstance(message, Failure) and message.job_id in (job_id, ""):
             raise failure_error(message)
         if isinstance(message, Queued | Progress | Preview) and message.job_id == job_id:
-            self._news.put(message)
+            tell(message)
+
+
+def _hear_nothing(_news: News) -> None:
+    """A sketch's progress would be taken for that of the picture."""
 
 
 def _cancelled() -> PainterlyError:

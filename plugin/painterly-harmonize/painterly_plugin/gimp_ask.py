@@ -14,6 +14,7 @@ gi.require_version("Gtk", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, Gtk  # noqa: E402
 
 from painterly_plugin import wording  # noqa: E402
+from painterly_plugin.conversation import Sketch  # noqa: E402
 from painterly_plugin.gimp_choose import Choice, checked  # noqa: E402
 from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
 from painterly_plugin.gimp_form import LayerPickers, settings_box  # noqa: E402
@@ -22,6 +23,7 @@ from painterly_plugin.gimp_preview import Preview as PreviewPicture  # noqa: E40
 from painterly_plugin.gimp_read import Sitting, Subject, traits  # noqa: E402
 from painterly_plugin.gimp_trouble import TroubleBar  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.placement import pasted  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Preview, Progress, Queued, Result  # noqa: E402
@@ -285,6 +287,9 @@ class Window:
             self._finish(job, news)
         elif isinstance(news, Preview):
             self._preview.show_after(news.picture)
+        elif isinstance(news, Sketch):
+            sketched = news.result
+            self._preview.show_after(pasted(job.subject.painting, sketched.picture, sketched.x, sketched.y))
         elif isinstance(news, Queued):
             self._say(wording.queue_text(news.position))
         elif isinstance(news, Progress):

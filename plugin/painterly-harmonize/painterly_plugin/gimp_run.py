@@ -70,7 +70,10 @@ class Bench:
         asked = self.asked()
         parameters = settings.parameters_from(asked, previews=previews)
         request = HarmonizeRequest(subject.painting, subject.composite, subject.mask, parameters=parameters)
-        return Job(subject, asked, parameters, Conversation(self._connect, request))
+        # Nobody looks at a sketch where there is no preview.
+        first = settings.sketch_of(parameters) if previews else None
+        sketch = None if first is None else replace(request, parameters=first)
+        return Job(subject, asked, parameters, Conversation(self._connect, request, sketch))
 
     def estimate(self, pixels: int) -> Estimate:
         """What a job with the arguments as they are would take on pictures of ``pixels`` pixels.

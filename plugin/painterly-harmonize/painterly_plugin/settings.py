@@ -7,11 +7,12 @@ import secrets
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
-from painterly_protocol.request import MIN_SIZE, Parameters
+from painterly_protocol.request import MIN_SIZE, PRESETS, Parameters
 
 PARASITE_NAME = "painterly-harmonize"
+SKETCH_PRESET = "instant"
 COVERAGE_NAME = "painterly-harmonize-mask"
 MAX_SIDE = 1 << 19  # px, of a canvas in GIMP
 NOTE_VERSION = 2
@@ -77,6 +78,13 @@ def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Param
         "previews": previews,
     }
     return Parameters(**{name: value for name, value in asked.items() if name in _KNOWN})  # type: ignore[arg-type]
+
+
+def sketch_of(parameters: Parameters) -> Parameters | None:
+    """Parameters of a quick first look at what ``parameters`` will give; None where there is no quicker way."""
+    if SKETCH_PRESET not in PRESETS or parameters.preset == SKETCH_PRESET:
+        return None
+    return replace(parameters, preset=SKETCH_PRESET, size=None, iterations=None, previews=False)
 
 
 def edges_from(arguments: Mapping[str, object]) -> Edges:
