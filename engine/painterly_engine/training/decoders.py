@@ -1,121 +1,81 @@
-"""Decoders: from the slim network's features back to a picture.
-
-A decoder mirrors the chain that it inverts: 3×3 convolutions with reflect padding and relus, nearest-neighbour doubling
-where the chain pools, no relu at the end (Huang & Belongie 2017). Feed-forward style transfer needs them.
-"""
+"""Teach the decoders of the slim network to give pictures back."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from painterly_engine.network.features import POOL, FeatureNetwork
+from painterly_engine.instant.decoder import WIDTHS, Decoder, decoder_for
+from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.training.batches import batch_features
 from painterly_engine.training.crops import Crops
-from painterly_engine.training.distill import Log, Plan, learning_rate
+from painterly_engine.training.distill import Log, Plan, learning_rate, least_squares_lift
 
-DECODED = ("relu3_1", "relu4_1")
-_PERCEIVED = ("relu1_1", "relu2_1", "relu3_1")
-
-
-class Decoder(nn.Module):
-    """(N, C, h, w) features of one layer to (N, 3, h·2^pools, w·2^pools) RGB, about 0 to 1.
-
-    Args:
-        steps: the encoder's chain up to the layer.
-        widths: channels by layer of the encoder.
-    """
-
-    def __init__(self, steps: Sequence[str], widths: Mapping[str, int]) -> None:
-        super().__init__()
-        self.steps = tuple(reversed(steps))
-        layers = [step for step in self.steps if step != POOL]
-        outputs = [widths[layer] for layer in layers[1:]] + [3]
-        self.convolutions = nn.ModuleDict(
-            {layer: nn.Conv2d(widths[layer], out, 3) for layer, out in zip(layers, outputs, strict=True)}
-        )
-        self.last = layers[-1]
-
-    def forward(self, features: Tensor) -> Tensor:
-        x = features
-        for step in self.steps:
-            if step == POOL:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
-                continue
-            x = self.convolutions[step](F.pad(x, (1, 1, 1, 1), mode="reflect"))
-            x = x if step == self.last else F.relu(x)
-        return x
-
-
-def decoder_for(network: FeatureNetwork, layer: str) -> Decoder:
-    """An untrained decoder of a network's layer."""
-    widths = {name: network.get_buffer(f"{name}_bias").shape[0] for name in network.layers}
-    return Decoder(network.steps[: network.steps.index(layer) + 1], widths)
-
-
-def load_decoders(path: Path, network: FeatureNetwork) -> dict[str, Decoder]:
-    """Those that ``decoder_tensors`` were written to a safetensors file for, by the layer they decode."""
-    state = load_file(path)
-    decoders = {layer: decoder_for(network, layer) for layer in sorted({key.partition(".")[0] for key in state})}
-    for layer, decoder in decoders.items():
-        own = {key.removeprefix(f"{layer}."): value for key, value in state.items() if key.startswith(f"{layer}.")}
-        decoder.load_state_dict(own)
-        decoder.eval().requires_grad_(False)
-    return decoders
-
-
-def decoder_tensors(decoders: Mapping[str, Decoder]) -> dict[str, Tensor]:
-    """All in one mapping, to be saved as safetensors."""
-    return {
-        f"{layer}.{key}": value.cpu().contiguous()
-        for layer, decoder in decoders.items()
-        for key, value in decoder.state_dict().items()
-    }
+DECODED = tuple(WIDTHS)
+OPENING = 64
+"""Crops that the coarse pictures are fitted to before the first step."""
+STEEPEST = 1.0
+"""Longer gradients are cut to this length: a batch of nearly plain crops has a large relative error."""
 
 
 def train_decoders(
     crops: Crops, network: FeatureNetwork, plan: Plan, device: torch.device, log: Log
 ) -> dict[str, Decoder]:
-    """Learn to give a crop back: squared error of its pixels, and of the features of what was given back."""
+    """Learn to give a crop back: squared error of its pixels, as the share of their variance that is left.
+
+    Nothing but the pixels is looked at. A loss on the features of what is given back doubles the cost of a step, and
+    feed-forward transfer adds the picture's own fine detail afterwards anyway.
+    """
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
     network = network.to(device)
-    decoders = {
-        layer: decoder_for(network, layer).to(device).to(memory_format=torch.channels_last) for layer in DECODED
-    }
-    optimiser = torch.optim.AdamW([p for one in decoders.values() for p in one.parameters()], plan.rate, weight_decay=0)
+    opening = crops.draw(rng, OPENING).to(device)
+    decoders = {layer: _untrained(network, layer, opening) for layer in DECODED}
+    parameters = [parameter for one in decoders.values() for parameter in one.parameters()]
+    optimiser = torch.optim.AdamW(parameters, plan.rate, weight_decay=0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(step, plan.steps))
     started = time.monotonic()
+    shown = dict.fromkeys(DECODED, 1.0)
     for step in range(plan.steps):
         images = crops.draw(rng, plan.crops).to(device, memory_format=torch.channels_last)
         errors = _step(network, decoders, images, device)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(errors.values())).sum())
+        for decoder in decoders.values():
+            nn.utils.clip_grad_norm_(decoder.parameters(), STEEPEST)
         optimiser.step()
         schedule.step()
+        shown = {layer: shown[layer] + 0.05 * (float(error.detach()) - shown[layer]) for layer, error in errors.items()}
         if step % 50 == 0 or step == plan.steps - 1:
-            shown = "  ".join(f"{layer} {float(error.detach()):.4f}" for layer, error in errors.items())
-            log(f"decoder step {step:5d}  {time.monotonic() - started:6.0f} s  {shown}")
+            figures = "  ".join(f"{layer} {error:.4f}" for layer, error in shown.items())
+            log(f"decoder step {step:5d}  {time.monotonic() - started:6.0f} s  share of variance left  {figures}")
     return decoders
+
+
+@torch.no_grad()
+def _untrained(network: FeatureNetwork, layer: str, images: Tensor) -> Decoder:
+    """A decoder whose coarse picture is the least-squares fit to (N, 3, H, W) images."""
+    decoder = decoder_for(network, layer)
+    decoder.reset()
+    features = batch_features(network, images, [layer])[layer]
+    matrix, bias = least_squares_lift(features, F.adaptive_avg_pool2d(images, (features.shape[2], features.shape[3])))
+    decoder.coarse.weight.copy_(matrix[:, :, None, None])
+    assert decoder.coarse.bias is not None
+    decoder.coarse.bias.copy_(bias)
+    return decoder.to(images.device).to(memory_format=torch.channels_last)
 
 
 def _step(
     network: FeatureNetwork, decoders: Mapping[str, Decoder], images: Tensor, device: torch.device
 ) -> dict[str, Tensor]:
+    variance = (images - images.mean((2, 3), keepdim=True)).square().mean()
     with torch.autocast(device.type, torch.bfloat16):
         with torch.no_grad():
-            features = batch_features(network, images, {*DECODED, *_PERCEIVED})
-        errors = {}
-        for layer, decoder in decoders.items():
-            given = decoder(features[layer])
-            seen = batch_features(network, given, _PERCEIVED)
-            perceived = [(seen[one] - features[one]).float().square().mean() for one in _PERCEIVED]
-            errors[layer] = (given - images).float().square().mean() * 50 + 0.02 * torch.stack(perceived).sum()
-    return errors
+            features = batch_features(network, images, DECODED)
+        given = {layer: decoder(features[layer]) for layer, decoder in decoders.items()}
+    return {layer: (one.float() - images).square().mean() / variance for layer, one in given.items()}

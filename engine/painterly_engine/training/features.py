@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from painterly_engine.instant.decoder import decoder_tensors
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.network.store import Passport, file_sha256, read_safetensors, store_in
 from painterly_engine.training import decoders, distill, pictures, teachers
@@ -80,13 +81,16 @@ def _features(
 
 def _decoders(arguments: argparse.Namespace, crops: Crops, device: torch.device, log: Log) -> None:
     network = read_safetensors(arguments.output / "slim.safetensors").network("slim")
-    plan = replace(Plan(seed=arguments.seed, steps=arguments.decoder_steps), rate=2e-3)
+    plan = replace(Plan(seed=arguments.seed, steps=arguments.decoder_steps), crops=8, rate=1e-3)
+    log(f"{plan.crops} crops of {crops.size} px a step, rate {plan.rate}")
     trained = decoders.train_decoders(crops, network, plan, device, log)
     file = arguments.output / "slim_decoders.safetensors"
-    save_file(decoders.decoder_tensors(trained), file)
-    passport = Passport(
-        "slim_decoders", SOURCE, file_sha256(arguments.output / "slim.safetensors"), file_sha256(file), LICENCE
+    save_file(decoder_tensors(trained), file)
+    source = file_sha256(arguments.output / "slim.safetensors")
+    notes = (
+        f"{len(crops.gallery)} pictures, crops of {crops.size} px, {plan.steps} steps, seed {plan.seed}, half precision"
     )
+    passport = Passport("slim_decoders", SOURCE, source, file_sha256(file), LICENCE, notes)
     file.with_suffix(".json").write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
     log(f"slim_decoders.safetensors sha256 {passport.sha256}")
 
