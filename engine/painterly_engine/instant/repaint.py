@@ -64,8 +64,11 @@ def instant_harmonize(
     for layer in LAYERS:
         if layer in decoders:
             before, after = _given_back(picture, inside, layer, manner, network, decoders[layer], amount)
-            lost = (picture - before) * amount * inside * (1 - detail) if layer == LAYERS[-1] else 0
-            picture = picture + after - before - lost
+            if layer == LAYERS[-1]:
+                picture = picture + after - before - (picture - before) * amount * inside * (1 - detail)
+            else:
+                # the deep layer says where light and dark belong; of colours it knows too little
+                picture = picture + (after - before).mean(0, keepdim=True)
     box.of(found).copy_(_recolour(picture, inside, manner, amount))
     return found
 
