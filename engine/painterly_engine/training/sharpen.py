@@ -1,7 +1,7 @@
 """Three more channels at relu1_1 that see the finest detail, which VGG, and whoever learns from it, hardly does.
 
 VGG's first filters answer so faintly to colours that alternate from pixel to pixel that a picture may be full of such
-speckle while its Gram matrices are right to a thousandth. Here each colour's difference from its neighbourhood, where
+speckle while its Gram matrices are right to one per cent. Here each colour's difference from its neighbourhood, where
 it is positive, becomes a channel by itself. Nothing is learnt, and no later layer reads these channels: they only take
 part in the statistics of relu1_1.
 """
