@@ -44,7 +44,7 @@ def run_instant(
     decoders = _decoders(slim, device)
     pictures = canvas.pictures(level)
     composite, mask = _in_context(canvas, level, pictures.context, pictures.composite, pictures.support)
-    manner = study(pictures.context, composite, mask, slim, list(decoders))
+    manner = study(pictures.context, composite, mask, slim)
     small = instant_harmonize(
         pictures.composite,
         pictures.support,

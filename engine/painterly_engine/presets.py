@@ -67,15 +67,15 @@ class Instant:
         return replace(self, size=size or self.size)
 
 
-COARSE = (96, 192, 384, 768, 1536)
+COARSE = (128, 256, 512, 1024)
 
 Method = Instant | Repaint | Published
 
 PRESETS: dict[str, Method] = {
     "instant": Instant(size=512),
-    "draft": Repaint(sides=COARSE[:3], iterations=16),
-    "standard": Repaint(sides=COARSE[:4], iterations=40),
-    "high": Repaint(sides=COARSE, iterations=100, turns=4),
+    "draft": Repaint(sides=(128, 256, 384), iterations=16),
+    "standard": Repaint(sides=(128, 256, 512, 768), iterations=40),
+    "high": Repaint(sides=(128, 256, 512, 1024, 1536), iterations=100, turns=4),
     "published": Published(size=700, iterations=1000),
 }
 

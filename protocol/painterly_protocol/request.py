@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.pixels import Pixels
 
-PRESETS = ("draft", "standard", "high", "published")
+PRESETS = ("instant", "draft", "standard", "high", "published")
 DEFAULT_PRESET = "standard"
 MIN_SIZE, MAX_SIZE = 32, 16384  # longest side of a working picture
 MAX_ITERATIONS = 100_000

@@ -6,32 +6,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GROW, SOFTEN = 3.0, 1.5
-"""Pixels by which the mask is grown, and the deviation by which it is softened then, at ``USUAL`` pixels."""
+SOFTEN = 2.0
+"""Deviation, in pixels, by which the mask is softened."""
 USUAL = 640
-"""Surroundings of this many pixels and less are grown and softened by so much; larger ones in proportion."""
+"""Surroundings of this many pixels and less are softened by so much; larger ones in proportion."""
+TINY = 1e-6
 NOTHING = 1 / 512
 """Less than this shows in no picture of 8 bits: it is nothing, so that the painting stays as it is there."""
 
 
 def support(mask: Tensor, longest: int) -> Tensor:
-    """How much of the repainted picture shows: the mask, grown a little and softened.
+    """How much of the repainted picture shows: the mask, its outline softened as a brush would lose the edge.
 
-    Growing takes the largest value around, so a feather keeps its slope and a plateau its value: half a selection
-    shows half of the object. The strokes along the outline need the little room to join the painting's own; and no
-    part of an object is too thin to have some.
+    What softening takes from thin parts is given back in proportion to the largest value around: nothing is too thin
+    to be seen, a feather keeps its slope, and half a selection shows half of the object.
 
     Args:
         mask: (h, w) in [0, 1].
         longest: side of the object's surroundings, in the same pixels.
 
     Returns:
-        (h, w) in [0, 1], nowhere below the mask by more than the softening takes.
+        (h, w) in [0, 1]; 0 further than three times the softening from the mask.
     """
-    factor = max(1.0, longest / USUAL)
-    grown = _largest_around(mask, round(GROW * factor))
-    soft = gaussian(grown, SOFTEN * factor)
-    return torch.where(soft > NOTHING, soft, torch.zeros_like(soft))
+    sigma = SOFTEN * max(1.0, longest / USUAL)
+    reach = round(3 * sigma)
+    soft = gaussian(mask, sigma)
+    shows = soft * _largest_around(mask, reach) / _largest_around(soft, reach).clamp(min=TINY)
+    return torch.where(shows > NOTHING, shows, torch.zeros_like(shows))
 
 
 def gaussian(plane: Tensor, sigma: float) -> Tensor:
