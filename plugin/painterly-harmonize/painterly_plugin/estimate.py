@@ -14,8 +14,8 @@ from painterly_protocol.request import Parameters
 
 REMEMBERED = 40  # runs
 CONSIDERED = 5  # of them, the latest that are alike
-# The worker with its libraries; what each pixel of the sent pictures, and of the working size, adds to it. Measured on
-# Linux with the built-in network.
+# The worker with its libraries; what each pixel of the sent pictures, and of the working size, adds to it: round
+# figures on the large side, seen on Linux with the built-in network.
 BASE_MB = 600
 BYTES_PER_PIXEL = 60
 BYTES_PER_WORKING_PIXEL = 3000
