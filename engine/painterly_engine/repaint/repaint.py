@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine.iterating import for_iterating
@@ -28,8 +29,9 @@ RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 1.3
 """Exponent: at half detail six tenths of what a scale could not show enter with the next, at full detail all."""
-MELT = 2.0
-"""Pixels by which the outline is softened before strokes are laid over it."""
+MELT, AROUND = 3.6, 3.0
+"""Pixels by which a hard outline is softened before strokes are laid over it, and around which it is told hard."""
+TINY = 1e-6
 FINEST = 1.0
 """Pixels: what a Gaussian of this deviation takes away is the finest detail."""
 
@@ -119,10 +121,23 @@ def _at_one_scale(
     return picture
 
 
-def _outline_melted(picture: Tensor, support: Tensor) -> Tensor:
-    """(3, h, w) softened where the support (h, w) is neither 0 nor 1, for strokes to be laid across the edge."""
+def _outline_melted(picture: Tensor, support: Tensor, usual: float) -> Tensor:
+    """(3, h, w) softened along the outline, where the support (h, w) is neither 0 nor 1, as far as the edge there is
+    harder than the painting's own: strokes are laid across it then, as a brush would lose it.
+
+    Args:
+        usual: the painting's mean lightness step from pixel to pixel.
+    """
     soft = torch.stack([gaussian(plane, MELT) for plane in picture])
-    return torch.lerp(picture, soft, 4 * support * (1 - support))
+    hardness = gaussian(_steps(picture), AROUND) / max(usual, TINY)
+    return torch.lerp(picture, soft, 4 * support * (1 - support) * (hardness - 1).clamp(0, 1))
+
+
+def _steps(picture: Tensor) -> Tensor:
+    """(h, w): how much lightness changes from each pixel of (3, h, w) to the next ones."""
+    lightness = picture.mean(0)
+    across, down = (F.pad(lightness.diff(dim=axis), padding) for axis, padding in ((1, (0, 1)), (0, (0, 0, 0, 1))))
+    return (across.square() + down.square()).sqrt()
 
 
 @torch.no_grad()
@@ -130,7 +145,7 @@ def _finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) -
     """At the painting's own size, with strokes of its own."""
     own = canvas.own_size()
     painted = resize(picture, canvas.around.size).clamp(0, 1)
-    melted = _outline_melted(own.blend(painted), own.support)
+    melted = _outline_melted(own.blend(painted), own.support, float(_steps(own.context).mean()))
     laid = lay_strokes(melted, own.context, own.support > 0, wishes.seed, telling.finishing)
     if wishes.kept > 0:
         finest_detail = painted - torch.stack([gaussian(plane, FINEST) for plane in painted])
