@@ -31,6 +31,8 @@ CARRIED = 1.3
 """Exponent: at half detail six tenths of what a scale could not show enter with the next, at full detail all."""
 MELT, AROUND = 3.6, 3.0
 """Pixels by which a hard outline is softened before strokes are laid over it, and around which it is told hard."""
+CRISPER = 1.5
+"""Fine contrast is raised by this factor at most."""
 TINY = 1e-6
 FINEST = 1.0
 """Pixels: what a Gaussian of this deviation takes away is the finest detail."""
@@ -133,6 +135,14 @@ def _outline_melted(picture: Tensor, support: Tensor, usual: float) -> Tensor:
     return torch.lerp(picture, soft, 4 * support * (1 - support) * (hardness - 1).clamp(0, 1))
 
 
+def _as_crisp(picture: Tensor, support: Tensor, painting: Tensor) -> Tensor:
+    """(3, h, w) with as much fine contrast as the painting has: what blending strokes has taken from them."""
+    fine, goal = (one - torch.stack([gaussian(plane, FINEST) for plane in one]) for one in (picture, painting))
+    there = (fine.square() * support).sum() / (3 * support.sum() + TINY)
+    gain = (goal.square().mean() / (there + TINY**2)).sqrt() - 1
+    return picture + gain.clamp(0, CRISPER) * fine
+
+
 def _steps(picture: Tensor) -> Tensor:
     """(h, w): how much lightness changes from each pixel of (3, h, w) to the next ones."""
     lightness = picture.mean(0)
@@ -147,6 +157,7 @@ def _finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) -
     painted = resize(picture, canvas.around.size).clamp(0, 1)
     melted = _outline_melted(own.blend(painted), own.support, float(_steps(own.context).mean()))
     laid = lay_strokes(melted, own.context, own.support > 0, wishes.seed, telling.finishing)
+    laid = _as_crisp(laid, own.support, own.context)
     if wishes.kept > 0:
         finest_detail = painted - torch.stack([gaussian(plane, FINEST) for plane in painted])
         laid = laid + wishes.kept * finest_detail
