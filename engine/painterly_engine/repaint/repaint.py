@@ -29,7 +29,7 @@ RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 1.3
 """Exponent: at half detail six tenths of what a scale could not show enter with the next, at full detail all."""
-MELT, AROUND = 3.6, 3.0
+MELT, AROUND = 4.2, 3.0
 """Pixels by which a hard outline is softened before strokes are laid over it, and around which it is told hard."""
 CRISPER = 1.5
 """Fine contrast is raised by this factor at most."""
