@@ -132,15 +132,20 @@ def _outline_melted(picture: Tensor, support: Tensor, usual: float) -> Tensor:
     """
     soft = torch.stack([gaussian(plane, MELT) for plane in picture])
     hardness = gaussian(_steps(picture), AROUND) / max(usual, TINY)
-    return torch.lerp(picture, soft, 4 * support * (1 - support) * (hardness - 1).clamp(0, 1))
+    return torch.lerp(picture, soft, _outline(support) * (hardness - 1).clamp(0, 1))
+
+
+def _outline(support: Tensor) -> Tensor:
+    """(h, w) in [0, 1]: 1 where half of the object shows, 0 where all of it or nothing does."""
+    return 4 * support * (1 - support)
 
 
 def _as_crisp(picture: Tensor, support: Tensor, painting: Tensor) -> Tensor:
-    """(3, h, w) with as much fine contrast as the painting has: what blending strokes has taken from them."""
+    """(3, h, w) with as much fine contrast as the painting has, but for the outline: what blending has taken."""
     fine, goal = (one - torch.stack([gaussian(plane, FINEST) for plane in one]) for one in (picture, painting))
     there = (fine.square() * support).sum() / (3 * support.sum() + TINY)
     gain = (goal.square().mean() / (there + TINY**2)).sqrt() - 1
-    return picture + gain.clamp(0, CRISPER) * fine
+    return picture + gain.clamp(0, CRISPER) * (1 - _outline(support)) * fine
 
 
 def _steps(picture: Tensor) -> Tensor:
