@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from painterly_engine.arrays import Array, white
 from painterly_engine.soundness import not_finite
+from painterly_engine.window import box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 
@@ -37,13 +39,12 @@ def lay_over(painting: Array, repainted: Array, shows: Array) -> Change:
         PainterlyError: EMPTY_MASK when nothing shows, NOT_FINITE.
     """
     inside = shows > 0
-    if not inside.any():
+    found = box_of(torch.from_numpy(inside))
+    if found is None:
         raise PainterlyError(
             ErrorCode.EMPTY_MASK, "Nothing of the object lies inside the loose mask.", "Give a larger loose mask."
         )
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    y, x = int(rows[0]), int(columns[0])
-    box = (slice(y, int(rows[-1]) + 1), slice(x, int(columns[-1]) + 1))
+    box = (slice(found.top, found.bottom), slice(found.left, found.right))
     scale = white(painting)
     original = painting[box].astype(np.float32) / np.float32(scale)
     mixed = (original + shows[box][..., None] * (repainted[box] - original)) * np.float32(scale)
@@ -51,4 +52,4 @@ def lay_over(painting: Array, repainted: Array, shows: Array) -> Change:
         raise not_finite()  # as whole numbers they would be black, and nobody would know why
     if painting.dtype.kind != "f":
         mixed = np.rint(mixed.clip(0, scale))
-    return Change(x, y, np.where(inside[box][..., None], mixed.astype(painting.dtype), painting[box]))
+    return Change(found.left, found.top, np.where(inside[box][..., None], mixed.astype(painting.dtype), painting[box]))

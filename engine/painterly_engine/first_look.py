@@ -57,7 +57,8 @@ def run_instant(
     own = canvas.composite
     # What the working size could not show of the object is its own still.
     found = resize(small, canvas.around.size) + own - resize(resize(own, level.size), canvas.around.size)
-    telling.finished(found.clamp(0, 1), canvas.support)
+    found = found.clamp(0, 1)
+    telling.finished(found, canvas.support)
     about: dict[str, object] = {
         "working_size": working_size(canvas.around, settings.size),
         "iterations": 0,
@@ -66,7 +67,7 @@ def run_instant(
         "detail": parameters.detail,
         "notes": [],
     }
-    return change_of(canvas, found.clamp(0, 1), about)
+    return change_of(canvas, found, about)
 
 
 @lru_cache(maxsize=2)

@@ -10,7 +10,6 @@ from torch import Tensor
 from painterly_engine.arrays import to_array
 from painterly_engine.change import Change, lay_over
 from painterly_engine.repaint.canvas import Canvas
-from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import HarmonizeRequest
 
 
@@ -21,10 +20,6 @@ def canvas_of(request: HarmonizeRequest, device: torch.device) -> Canvas:
     """
     painting, composite, mask = (to_array(one) for one in (request.painting, request.composite, request.mask))
     allowed = None if request.loose_mask is None else to_array(request.loose_mask)
-    if not (mask > 0).any():
-        raise PainterlyError(
-            ErrorCode.EMPTY_MASK, "The mask is empty: there is no object to harmonize.", "Select the object."
-        )
     return Canvas(painting, composite, mask, allowed, device)
 
 

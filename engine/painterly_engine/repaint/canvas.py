@@ -13,7 +13,8 @@ from painterly_engine.repaint.scales import Level, own_context, surroundings
 from painterly_engine.repaint.support import support
 from painterly_engine.resample import fit_longest, resize
 from painterly_engine.tensors import to_tensor
-from painterly_engine.window import Box, Size
+from painterly_engine.window import Box, Size, box_of
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 STRIP = 2**22
 """Pixels brought into floating point at a time while the painting is shrunk."""
@@ -36,8 +37,7 @@ class Canvas:
         support: (h, w) of them, how much of the repainted picture shows.
 
     Raises:
-        PainterlyError: BAD_REQUEST for floats that are no numbers.
-        ValueError: the mask is 0 everywhere.
+        PainterlyError: EMPTY_MASK; BAD_REQUEST for floats that are no numbers.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Canvas:
     ) -> None:
         self.painting, self._device = painting, device
         self.size: Size = (painting.shape[0], painting.shape[1])
-        self.around = surroundings(_box_of(mask), self.size)
+        self.around = surroundings(_object_box(mask), self.size)
         longest = max(self.around.size)
         self.ground = self._tensor(painting, self.around, "painting")
         self.composite = self._tensor(composite, self.around, "composite")
@@ -90,8 +90,10 @@ class Canvas:
         return to_tensor(part, name, self._device)
 
 
-def _box_of(mask: Array) -> Box:
-    rows, columns = (np.flatnonzero((mask[..., 0] > 0).any(axis)) for axis in (1, 0))
-    if not len(rows):
-        raise ValueError("the mask is empty")
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+def _object_box(mask: Array) -> Box:
+    found = box_of(torch.from_numpy(mask[..., 0] > 0))
+    if found is None:
+        raise PainterlyError(
+            ErrorCode.EMPTY_MASK, "The mask is empty: there is no object to harmonize.", "Select the object."
+        )
+    return found

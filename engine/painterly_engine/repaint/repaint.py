@@ -130,7 +130,7 @@ def _outline_melted(picture: Tensor, support: Tensor, usual: float) -> Tensor:
     Args:
         usual: the painting's mean lightness step from pixel to pixel.
     """
-    soft = torch.stack([gaussian(plane, MELT) for plane in picture])
+    soft = _softened(picture, MELT)
     hardness = gaussian(_steps(picture), AROUND) / max(usual, TINY)
     return torch.lerp(picture, soft, _outline(support) * (hardness - 1).clamp(0, 1))
 
@@ -142,10 +142,19 @@ def _outline(support: Tensor) -> Tensor:
 
 def _as_crisp(picture: Tensor, support: Tensor, painting: Tensor) -> Tensor:
     """(3, h, w) with as much fine contrast as the painting has, but for the outline: what blending has taken."""
-    fine, goal = (one - torch.stack([gaussian(plane, FINEST) for plane in one]) for one in (picture, painting))
+    fine, goal = _fine(picture), _fine(painting)
     there = (fine.square() * support).sum() / (3 * support.sum() + TINY)
     gain = (goal.square().mean() / (there + TINY**2)).sqrt() - 1
     return picture + gain.clamp(0, CRISPER) * (1 - _outline(support)) * fine
+
+
+def _fine(picture: Tensor) -> Tensor:
+    """(3, h, w): its finest detail."""
+    return picture - _softened(picture, FINEST)
+
+
+def _softened(picture: Tensor, sigma: float) -> Tensor:
+    return torch.stack([gaussian(plane, sigma) for plane in picture])
 
 
 def _steps(picture: Tensor) -> Tensor:
@@ -164,8 +173,7 @@ def _finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) -
     laid = lay_strokes(melted, own.context, own.support > 0, wishes.seed, telling.finishing)
     laid = _as_crisp(laid, own.support, own.context)
     if wishes.kept > 0:
-        finest_detail = painted - torch.stack([gaussian(plane, FINEST) for plane in painted])
-        laid = laid + wishes.kept * finest_detail
+        laid = laid + wishes.kept * _fine(painted)
     result = torch.lerp(own.composite, laid, wishes.painted).clamp(0, 1)
     telling.finished(result, own.support)
     return result

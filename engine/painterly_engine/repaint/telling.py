@@ -51,14 +51,14 @@ class Telling:
     def ticks(self, number: int, support: Tensor) -> Tick:
         """For the descent at scale ``number``."""
         expected = max(1, self.total // len(self.shares))
-        first = self.done
+        first, shows = self.done, resize(support, self.place.size)
 
         def tick(picture: Tensor, losses: Mapping[str, Tensor]) -> None:
             due = self.done % LOSSES_EVERY == 0
             self.done += 1
             told = {name: float(loss) for name, loss in losses.items()} if due else None
             self._report(number, MATCHING + (1 - MATCHING) * min(1.0, (self.done - first) / expected), told)
-            self.observer.picture(self._seen(picture, support))
+            self.observer.picture(self._seen(picture, shows))
 
         return tick
 
@@ -72,14 +72,14 @@ class Telling:
         self.observer.intermediate(f"matches at scale {number + 1}, {layer}", corner + extent * found)
 
     def scale_done(self, number: int, picture: Tensor, support: Tensor) -> None:
-        self.observer.intermediate(f"scale {number + 1}", self._seen(picture, support))
+        self.observer.intermediate(f"scale {number + 1}", self._seen(picture, resize(support, self.place.size)))
 
     def finishing(self, fraction: float) -> None:
         self.observer.report(Phase.FINISHING, fraction)
 
     def finished(self, picture: Tensor, support: Tensor) -> None:
         self.finishing(1.0)
-        seen = self._seen(picture, support)
+        seen = self._seen(picture, resize(support, self.place.size))
         self.observer.picture(seen)
         self.observer.intermediate("finished", seen)
 
@@ -92,11 +92,11 @@ class Telling:
         shown = min(self.done, self.total)
         self.observer.report(phase, fraction, iteration=shown, iterations=self.total, losses=losses)
 
-    def _seen(self, picture: Tensor, support: Tensor) -> Tensor:
+    def _seen(self, picture: Tensor, shows: Tensor) -> Tensor:
+        """The whole painting with the picture in its place, as far as it shows, (h, w) of the place's size."""
         whole = self.painting.clone()
         here = self.place.of(whole)
-        size: Size = self.place.size
-        here.copy_(torch.lerp(here, resize(picture, size), resize(support, size)))
+        here.copy_(torch.lerp(here, resize(picture, self.place.size), shows))
         return whole
 
 
