@@ -88,7 +88,7 @@ def harmonize(
         scene.composite, scene.painting, scene.loose, network, iterations=iterations, observer=observer
     )
     first = jpeg_round_trip(blend(first, scene.painting, soft_edge))
-    observer.picture(first)
+    observer.picture(lambda: first)
     observer.intermediate("first pass", first)
 
     ring = _painting_positions_to_imitate(first, scene, network, observer)
@@ -105,7 +105,7 @@ def harmonize(
         observer=observer,
     )
     stylized = quantise(blend(second, scene.painting, soft_edge))
-    observer.picture(stylized)
+    observer.picture(lambda: stylized)
     observer.intermediate("second pass", stylized)
 
     observer.report(Phase.FINISHING, 0.0)

@@ -60,8 +60,11 @@ class Iterations:
         losses = {name: float(value) for name, value in values.items()} if due else None
         fraction = self.start + (1 - self.start) * self.done / self.iterations
         self.observer.report(self.phase, fraction, iteration=self.done, iterations=self.iterations, losses=losses)
+        self.observer.picture(lambda: self._picture(pixels))
+
+    def _picture(self, pixels: Tensor) -> Tensor:
         self.changing.copy_(pixels).div_(self.pixel_scale)
-        self.observer.picture(self.picture)
+        return self.picture
 
 
 def optimise(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -104,8 +104,8 @@ class _PhaseClock(Observer):
             self._phase = phase
         self._observer.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
-    def picture(self, image: Tensor) -> None:
-        self._observer.picture(image)
+    def picture(self, make: Callable[[], Tensor]) -> None:
+        self._observer.picture(make)
 
     def intermediate(self, name: str, data: Tensor) -> None:
         self._observer.intermediate(name, data)

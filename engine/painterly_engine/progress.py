@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from painterly_protocol.messages import Phase
@@ -29,10 +29,12 @@ class Observer:
     ) -> None:
         """``fraction`` is of this phase, 0 to 1."""
 
-    def picture(self, image: Tensor) -> None:
-        """The working picture as it is now, (3, H, W) RGB, about 0 to 1; called every iteration, use what you like.
+    def picture(self, make: Callable[[], Tensor]) -> None:
+        """The working picture as it is now; called every iteration, use what you like.
 
-        Copy what you keep: the next iteration may be painted into the same tensor.
+        Args:
+            make: gives it, (3, H, W) RGB, about 0 to 1; nothing is computed unless it is called. Called later, it may
+                give a later picture, and copy what you keep: the next iteration may be painted into the same tensor.
         """
 
     def intermediate(self, name: str, data: Tensor) -> None:

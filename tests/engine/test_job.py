@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgpack
 import numpy as np
@@ -120,8 +120,8 @@ def test_every_phase_is_reported_in_order_and_every_iteration_in_its_place() -> 
         def report(self, phase: Phase, fraction: float, *, iteration: int = 0, **_: object) -> None:  # type: ignore[override]
             self.seen.append((phase, fraction, iteration))
 
-        def picture(self, image: torch.Tensor) -> None:
-            assert image.shape == (3, 36, 48)
+        def picture(self, make: Callable[[], torch.Tensor]) -> None:
+            assert make().shape == (3, 36, 48)
             self.pictures += 1
 
     recorder = Recorder()

@@ -170,8 +170,8 @@ def test_whoever_watches_can_stop_it() -> None:
         pass
 
     class Impatient(Recorder):
-        def picture(self, image: Tensor) -> None:
-            super().picture(image)
+        def picture(self, make: Callable[[], Tensor]) -> None:
+            super().picture(make)
             if len(self.pictures) == 3:
                 raise StopError
 

@@ -220,8 +220,8 @@ def test_progress_goes_forward_and_shows_the_whole_painting() -> None:
             assert 0 <= fraction <= 1
             self.phases.append(phase)
 
-        def picture(self, image) -> None:  # type: ignore[no-untyped-def]
-            self.shapes.add(tuple(image.shape))
+        def picture(self, make) -> None:  # type: ignore[no-untyped-def]
+            self.shapes.add(tuple(make().shape))
 
         def intermediate(self, name: str, _data: object) -> None:
             self.names.append(name)

@@ -25,7 +25,7 @@ def test_everything_is_passed_on() -> None:
     inner = Inner()
     recorder = Recorder(inner)
     recorder.report(Phase.PASS_TWO, 0.5, iteration=3, iterations=9, losses={"style": 2.0})
-    recorder.picture(torch.zeros(3, 2, 2))
+    recorder.picture(lambda: torch.zeros(3, 2, 2))
     recorder.intermediate("loose mask", torch.zeros(2, 2))
     assert inner.phases == [Phase.PASS_TWO] and inner.iterations == [3] and inner.losses == [{"style": 2.0}]
     assert len(inner.pictures) == 1 and inner.names == ["loose mask (2, 2)"]

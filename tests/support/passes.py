@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,8 @@ class Recorder(Observer):
         if losses:
             self.losses.append(dict(losses))
 
-    def picture(self, image: Tensor) -> None:
-        self.pictures.append(image.clone())
+    def picture(self, make: Callable[[], Tensor]) -> None:
+        self.pictures.append(make().clone())
 
 
 class Gate(torch.autograd.Function):

@@ -58,7 +58,7 @@ class Telling:
             self.done += 1
             told = {name: float(loss) for name, loss in losses.items()} if due else None
             self._report(number, MATCHING + (1 - MATCHING) * min(1.0, (self.done - first) / expected), told)
-            self.observer.picture(self._seen(picture, shows))
+            self.observer.picture(lambda: self._seen(picture, shows))
 
         return tick
 
@@ -80,7 +80,7 @@ class Telling:
     def finished(self, picture: Tensor, support: Tensor) -> None:
         self.finishing(1.0)
         seen = self._seen(picture, resize(support, self.place.size))
-        self.observer.picture(seen)
+        self.observer.picture(lambda: seen)
         self.observer.intermediate("finished", seen)
 
     def _report(self, number: int, fraction: float, losses: Mapping[str, float] | None = None) -> None:

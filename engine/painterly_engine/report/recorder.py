@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +41,8 @@ class Recorder(Observer):
             self.losses.append(LossPoint(phase.value, iteration, {name: float(v) for name, v in losses.items()}))
         self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
-    def picture(self, image: Tensor) -> None:
-        self.inner.picture(image)
+    def picture(self, make: Callable[[], Tensor]) -> None:
+        self.inner.picture(make)
 
     def intermediate(self, name: str, data: Tensor) -> None:
         self.stages.append(Stage(name, _kept(data.detach().float().cpu().numpy())))

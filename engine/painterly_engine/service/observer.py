@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from painterly_engine.progress import Observer
@@ -48,7 +48,7 @@ class JobObserver(Observer):
         self._losses: Mapping[str, float] = {}
         self._next_progress = 0.0
         self._next_preview = 0.0
-        self._unsent: Tensor | None = None
+        self._unsent: Callable[[], Tensor] | None = None
 
     def report(
         self,
@@ -72,18 +72,18 @@ class JobObserver(Observer):
         left = self._overall.seconds_left(now)
         self._line.send(Progress(self._job_id, phase, overall, left, iteration, iterations, self._losses))
 
-    def picture(self, image: Tensor) -> None:
+    def picture(self, make: Callable[[], Tensor]) -> None:
         if not self._previews:
             return
-        self._unsent = image
+        self._unsent = make
         if time.monotonic() >= self._next_preview:
-            self._send_preview(image)
+            self._send_preview(make)
 
-    def _send_preview(self, image: Tensor) -> None:
+    def _send_preview(self, make: Callable[[], Tensor]) -> None:
         from painterly_engine.service.preview import preview  # torch is in this process once there is a Tensor
 
         self._unsent, self._next_preview = None, time.monotonic() + PREVIEW_EVERY_S
-        self._line.send(Preview(self._job_id, preview(image)))
+        self._line.send(Preview(self._job_id, preview(make())))
 
     def look_for_cancel(self) -> None:
         """Raises JobCancelled once a Cancel for this job has arrived; never waits."""
