@@ -196,6 +196,15 @@ def test_weights_by_layout_and_relative_path_reach_the_engine(
         assert "network own" in ran.stdout
 
 
+def test_the_engine_is_told_whose_turn_it_is(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    job = [*harmonize(pictures), "--object", pictures / "object.png", *QUICK, "-o", tmp_path / "out.png"]
+    for options in ([], ["--priority", "batch"]):
+        ran = painterly(environment, *job, *options)
+        assert ran.returncode == 0, ran.stderr
+    log = Path(environment["PAINTERLY_LOG_DIR"], "engine.log").read_text(encoding="utf-8").splitlines()
+    assert [line.rpartition("priority=")[2] for line in log if "event=job-queued" in line] == ["normal", "batch"]
+
+
 def test_the_command_line_itself_loads_no_torch() -> None:
     code = "import sys, painterly_engine.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

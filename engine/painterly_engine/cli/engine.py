@@ -14,7 +14,7 @@ from painterly_protocol.client import EngineClient, connect, stop_whatever_versi
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.failures import failure_error
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, Failure, Result
+from painterly_protocol.messages import EngineMessage, Failure, Priority, Result
 from painterly_protocol.request import HarmonizeRequest
 
 IDLE_EXIT_S = "3600"  # an engine started for one job stays an hour for the next
@@ -31,14 +31,16 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         module.add_parsers(commands)
 
 
-def run_in_engine(request: HarmonizeRequest, on_event: Callable[[EngineMessage], None]) -> Result:
+def run_in_engine(
+    request: HarmonizeRequest, on_event: Callable[[EngineMessage], None], priority: Priority = Priority.NORMAL
+) -> Result:
     """Run the job in the running engine, or in one started for it, which stays for the next job.
 
     Raises:
         PainterlyError: what the job ended in, or what keeps the engine from running.
     """
     with ensure_engine(START_COMMAND, on_wait=_StartNotice(), client=CLIENT) as client:
-        return client.run(request, on_event)
+        return client.run(request, on_event, priority=priority)
 
 
 class _StartNotice:

@@ -20,7 +20,7 @@ from painterly_engine.cli.placement import Pasted, paste
 from painterly_engine.report.record import check_free
 from painterly_engine.report.recorder import Recorder
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.messages import EngineMessage, Result
+from painterly_protocol.messages import EngineMessage, Priority, Result
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
 
 Runner = Callable[[HarmonizeRequest, Callable[[EngineMessage], None]], Result]
@@ -41,6 +41,12 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
+    parser.add_argument(
+        "--priority",
+        choices=[priority.value for priority in Priority],
+        default=Priority.NORMAL.value,
+        help="whose turn it is in the engine; batch lets others go first (default: %(default)s)",
+    )
     parser.add_argument(
         "--record", type=Path, metavar="FOLDER", help="keep everything for 'painterly report' (implies --inline)"
     )
@@ -102,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         parameters=parameters(arguments),
     )
     recorder = None if arguments.record is None else Recorder()
-    result = run_shown(request, inline=arguments.inline, recorder=recorder)
+    result = run_shown(request, inline=arguments.inline, recorder=recorder, priority=Priority(arguments.priority))
     harmonized = Picture(apply(result, painting.pixels), painting.profile)
     write(arguments.output, harmonized)
     print(summary(result, arguments.output))
@@ -134,8 +140,10 @@ def run_shown(
     inline: bool,
     listener: Callable[[EngineMessage], None] | None = None,
     recorder: Recorder | None = None,
+    priority: Priority = Priority.NORMAL,
 ) -> Result:
-    """Run the job with its progress on standard error; Ctrl+C cancels it. With a recorder it runs in this process.
+    """Run the job with its progress on standard error; Ctrl+C cancels it. With a recorder it runs in this process,
+    where no other job waits and ``priority`` means nothing.
 
     Raises:
         PainterlyError: whatever the job ended in instead of a result.
@@ -147,7 +155,7 @@ def run_shown(
             if listener is not None:
                 listener(event)
 
-        return _runner(inline, recorder)(request, on_event)
+        return _runner(inline, recorder, priority)(request, on_event)
 
 
 def apply(result: Result, painting: Bytes) -> Bytes:
@@ -174,14 +182,14 @@ def summary(result: Result, output: Path) -> str:
     return "\n".join(lines)
 
 
-def _runner(inline: bool, recorder: Recorder | None) -> Runner:
+def _runner(inline: bool, recorder: Recorder | None, priority: Priority) -> Runner:
     if inline or recorder is not None:
         from painterly_engine.cli.inline import run_inline
 
         return partial(run_inline, recorder=recorder)
     from painterly_engine.cli.engine import run_in_engine
 
-    return run_in_engine
+    return partial(run_in_engine, priority=priority)
 
 
 def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
