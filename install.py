@@ -525,6 +525,8 @@ def digest(path: Path) -> str:
 UNIT = "painterly-harmonize.service"
 AGENT = "org.painterly-harmonize.engine"
 FOLDER_VARIABLES = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
+# For sh: run the words that follow. systemd itself refuses a program whose path has a quote in it.
+EXEC = ("-c", 'exec "$@"', "sh")
 
 
 def service_command(python: Path, listen: str = "") -> list[str]:
@@ -570,7 +572,7 @@ def service_text(machine: Machine, command: Sequence[str], log: Path) -> bytes:
         "Description=Painterly Harmonize: the engine that GIMP and the command line talk to",
         "",
         "[Service]",
-        "ExecStart=" + " ".join(systemd_word(word) for word in command),
+        "ExecStart=/bin/sh " + " ".join(systemd_word(word).replace("$", "$$") for word in (*EXEC, *command)),
         *("Environment=" + systemd_word(f"{name}={value}") for name, value in folders.items()),
         "Restart=on-failure",
         "RestartSec=5",
@@ -585,8 +587,8 @@ def service_text(machine: Machine, command: Sequence[str], log: Path) -> bytes:
 
 
 def systemd_word(word: str) -> str:
-    """One word of a unit, whatever is in it."""
-    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
+    """One word of a unit, whatever is in it; a command's needs its dollars doubled as well."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
         word = word.replace(special, escaped)
     return f'"{word}"'
 

@@ -53,7 +53,9 @@ def test_a_unit_is_written_enabled_and_started(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    python = Path(shutil.which("true") or "/bin/true")
+    python = tmp_path / "Ada's a=100% $HOME" / "python"
+    python.parent.mkdir()
+    python.symlink_to(shutil.which("true") or "/bin/true")
     install.install_service(machine(tmp_path), python)
     command = ["systemd-analyze", "--user", "verify", str(tmp_path / UNIT)]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
@@ -62,13 +64,13 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 
 def test_a_units_words_survive_whatever_is_in_them(tmp_path: Path) -> None:
-    here = machine(tmp_path, PAINTERLY_DATA_DIR='/with "quotes"\\and 5%')
+    here = machine(tmp_path, PAINTERLY_DATA_DIR='/with "quotes"\\and 5% of $HOME')
     lines = (
         install.service_text(here, install.service_command(PYTHON, "*:5599"), tmp_path / "log").decode().splitlines()
     )
     words = ["/some where/with $$HOME & 100%%/bin/python", "-m", "painterly_engine.service", "--listen", "*:5599"]
-    assert "ExecStart=" + " ".join(f'"{word}"' for word in words) in lines
-    assert 'Environment="PAINTERLY_DATA_DIR=/with \\"quotes\\"\\\\and 5%%"' in lines
+    assert 'ExecStart=/bin/sh "-c" "exec \\"$$@\\"" "sh" ' + " ".join(f'"{word}"' for word in words) in lines
+    assert 'Environment="PAINTERLY_DATA_DIR=/with \\"quotes\\"\\\\and 5%% of $HOME"' in lines, "a plain dollar here"
     assert "Restart=on-failure" in lines, "not after an engine that found another one running"
     assert not any("idle-exit" in line for line in lines)
 
