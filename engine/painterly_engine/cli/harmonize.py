@@ -35,8 +35,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     either.add_argument("--composite", type=Path, metavar="FILE", help="the painting with the object pasted in")
     either.add_argument("--object", type=Path, metavar="FILE", help="the object, to be pasted in")
     pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
-    pictures.add_argument("--at", type=_position, metavar="X,Y", help="the object's top left corner (default: centred)")
-    pictures.add_argument("--scale", type=_scale, metavar="S", help="size factor of the object (default: 1)")
+    pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
+    pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
     pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
@@ -85,7 +85,7 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
         stylization=arguments.stylization,
         strength=arguments.strength,
         detail=arguments.detail,
-        weights=_weights(arguments.weights),
+        weights=network_name(arguments.weights),
         seed=arguments.seed,
         previews=previews,
     )
@@ -233,7 +233,7 @@ def _paste_masked(painting: Bytes, cutout: Bytes, mask: Bytes, arguments: argpar
     return Pasted(composite.astype(np.uint8), np.rint(255 * kept[..., 0]).astype(np.uint8))
 
 
-def _weights(text: str) -> str:
+def network_name(text: str, folder: Path = Path()) -> str:
     """A name as it is, a path (with or without its layout in front) made absolute: the engine runs elsewhere.
 
     A word without folder and suffix is a name; a file of such a name is meant by ``./word``.
@@ -242,17 +242,19 @@ def _weights(text: str) -> str:
     prefix, path = (f"{layout}:", rest) if colon and len(layout) > 1 else ("", text)  # one letter is a Windows drive
     if not prefix and Path(path).name == path and not Path(path).suffix:
         return text
-    return prefix + str(Path(path).expanduser().absolute())
+    return prefix + str((folder / Path(path).expanduser()).absolute())
 
 
-def _position(text: str) -> tuple[int, int]:
+def position(text: str) -> tuple[int, int]:
+    """ "X,Y" of an option."""
     found = re.fullmatch(r"(-?\d+),(-?\d+)", text)
     if found is None:
         raise argparse.ArgumentTypeError("give X,Y, for example 320,410")
     return int(found[1]), int(found[2])
 
 
-def _scale(text: str) -> float:
+def scale(text: str) -> float:
+    """A size factor of an option."""
     try:
         scale = float(text)
     except ValueError:

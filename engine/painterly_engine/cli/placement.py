@@ -33,9 +33,8 @@ def paste(painting: Bytes, cutout: Bytes, at: tuple[int, int] | None, scale: flo
         PainterlyError: BAD_REQUEST for an object scaled to nothing or off the canvas.
     """
     height, width = painting.shape[:2]
-    if scale * max(cutout.shape[:2]) > LARGEST * max(height, width):
-        raise _bad(f"Scaled by {scale:g} the object is far larger than the painting.", "Give a smaller --scale.")
-    cutout = _scaled(cutout, scale)
+    check_scale(painting, cutout, scale)
+    cutout = scaled(cutout, scale)
     x, y = at if at is not None else ((width - cutout.shape[1]) // 2, (height - cutout.shape[0]) // 2)
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + cutout.shape[1], width), min(y + cutout.shape[0], height)
@@ -52,7 +51,22 @@ def paste(painting: Bytes, cutout: Bytes, at: tuple[int, int] | None, scale: flo
     return Pasted(composite, mask)
 
 
-def _scaled(cutout: Bytes, scale: float) -> Bytes:
+def check_scale(painting: Bytes, cutout: Bytes, scale: float) -> None:
+    """Before the memory is asked for.
+
+    Raises:
+        PainterlyError: BAD_REQUEST for an object far larger than the painting.
+    """
+    if scale * max(cutout.shape[:2]) > LARGEST * max(painting.shape[:2]):
+        raise _bad(f"Scaled by {scale:g} the object is far larger than the painting.", "Give a smaller --scale.")
+
+
+def scaled(cutout: Bytes, scale: float) -> Bytes:
+    """The cut-out object (h, w, 4), larger or smaller.
+
+    Raises:
+        PainterlyError: BAD_REQUEST where nothing is left of it.
+    """
     if scale == 1:
         return cutout
     size = (round(cutout.shape[1] * scale), round(cutout.shape[0] * scale))
