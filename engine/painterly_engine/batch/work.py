@@ -8,10 +8,12 @@ the one method, and nothing before or behind it changes.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from painterly_engine.shortage import is_out_of_memory
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Result
 from painterly_protocol.request import HarmonizeRequest
@@ -84,3 +86,19 @@ class OneByOne:
             if error.code in HOPELESS:
                 raise
             return error
+        # Everything else is a defect or the lack of memory; the job ends, the next one may fare better.
+        except Exception as error:
+            return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> PainterlyError:
+    if is_out_of_memory(error):
+        return PainterlyError(
+            ErrorCode.OUT_OF_MEMORY, "There is not enough memory for this job.", "Choose a smaller size."
+        )
+    traceback.print_exception(error)
+    return PainterlyError(
+        ErrorCode.INTERNAL,
+        f"The engine met an error of its own ({type(error).__name__}: {error}).",
+        "Please report it, with what was printed above.",
+    )

@@ -39,8 +39,17 @@ def run_in_engine(
     Raises:
         PainterlyError: what the job ended in, or what keeps the engine from running.
     """
-    with ensure_engine(START_COMMAND, on_wait=_StartNotice(), client=CLIENT) as client:
+    with engine() as client:
         return client.run(request, on_event, priority=priority)
+
+
+def engine() -> EngineClient:
+    """The running engine, or one started now.
+
+    Raises:
+        PainterlyError: what keeps the engine from running.
+    """
+    return ensure_engine(START_COMMAND, on_wait=_StartNotice(), client=CLIENT)
 
 
 class _StartNotice:

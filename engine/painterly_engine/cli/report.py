@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "References are shown beside several runs only.",
                 "Give the folder that holds the run's folder.",
             )
-        _write(page, run_page(record.load(folder)))
+        write_page(page, run_page(record.load(folder)))
     else:
         _folder(folder, page, arguments.references)
     print(f"{page}: open it in any browser")
@@ -58,9 +58,9 @@ def _folder(folder: Path, page: Path, references: Path | None) -> None:
     for path in runs:
         loaded = record.load(path)
         rows.append(_row(loaded, references))
-        _write(path / PAGE, run_page(loaded))
+        write_page(path / PAGE, run_page(loaded))
         pages[loaded.name] = quote(os.path.relpath(path / PAGE, page.parent).replace(os.sep, "/"))
-    _write(page, folder_page(folder.resolve().name, rows, pages))
+    write_page(page, folder_page(folder.resolve().name, rows, pages))
 
 
 def _row(loaded: record.Record, references: Path | None) -> Row:
@@ -78,8 +78,12 @@ def _by_number(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, so that a page in a browser never loses its end."""
+def write_page(path: Path, text: str) -> None:
+    """Whole or not at all, so that a page in a browser never loses its end.
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE with the system's reason.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")

@@ -68,6 +68,26 @@ def resolve(weights: str) -> str:
     return next((name for name in ("vgg19", *store.BUILT_IN) if store.is_stored(name)), RANDOM)
 
 
+def digest(weights: str) -> str:
+    """What tells the network behind a name or path from every other: its file's sha256, as its passport has it.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, UNREADABLE_FILE.
+    """
+    name = resolve(weights)
+    if name == RANDOM:
+        return RANDOM
+    if _is_name(name):
+        return store.passport_of(name).sha256
+    layout, path = _split(name)
+    try:
+        return f"{layout}:{store.file_sha256(path.expanduser())}"
+    except OSError as error:
+        raise PainterlyError(
+            ErrorCode.UNREADABLE_FILE, f"The network {path} cannot be read: {error.strerror}.", "Check the name."
+        ) from error
+
+
 class NetworkShelf:
     """Networks by the user's name for them; the last one asked for stays loaded.
 

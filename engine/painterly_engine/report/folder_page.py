@@ -63,15 +63,16 @@ def _settings(record: Record) -> dict[str, Any]:
     return asked | done
 
 
-def folder_page(title: str, rows: Sequence[Row], pages: Mapping[str, str]) -> str:
+def folder_page(title: str, rows: Sequence[Row], pages: Mapping[str, str], first: str = "") -> str:
     """
     Args:
         rows: at least one.
         pages: by run, the relative address of its own page.
+        first: HTML, a section to begin with.
     """
     count = f"{len(rows)} run{'s' if len(rows) > 1 else ''}"
     heading = f"<header><h1>{escape(title)}</h1><p>{count}</p></header>"
-    body = [heading, _figures(rows), _sheet(rows, pages), _settings_compared(rows)]
+    body = [heading, first, _figures(rows), _sheet(rows, pages), _settings_compared(rows)]
     return markup.page(title, f"<main>{''.join(body)}</main>")
 
 
