@@ -21,6 +21,7 @@ FORBIDDEN = {
     f"{ENGINE}/matching": {"zmq", "msgpack", "PIL"},
     f"{ENGINE}/losses": {"zmq", "msgpack", "PIL"},
     f"{ENGINE}/finishing": {"zmq", "msgpack", "PIL"},
+    f"{ENGINE}/stylizing": {"zmq", "msgpack", "PIL"},
     f"{ENGINE}/network": {"zmq", "msgpack"},
     f"{ENGINE}/report": {"zmq", "msgpack"},
 }

@@ -41,7 +41,7 @@ def run_instant(
     telling = Telling(observer, canvas)
     (level,) = levels(canvas.around, canvas.size, (settings.size,), slim.smallest_side())
     telling.plan([level], 1)
-    decoders = _decoders(slim, device)
+    decoders = decoders_of(slim, device)
     pictures = canvas.pictures(level)
     composite, mask = _in_context(canvas, level, pictures.context, pictures.composite, pictures.support)
     manner = study(pictures.context, composite, mask, slim)
@@ -71,7 +71,8 @@ def run_instant(
 
 
 @lru_cache(maxsize=2)
-def _decoders(slim: FeatureNetwork, device: torch.device) -> dict[str, nn.Module]:
+def decoders_of(slim: FeatureNetwork, device: torch.device) -> dict[str, nn.Module]:
+    """The built-in ones, by layer."""
     store.verify(DECODERS)
     found = load_decoders(store.home_of(DECODERS) / f"{DECODERS}.safetensors", slim)
     return {layer: decoder.to(device) for layer, decoder in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -32,13 +33,16 @@ class Display(Protocol):
     ) -> None: ...
 
 
-def display() -> Display:
-    """What fits standard error."""
-    return Bar() if sys.stderr.isatty() else Lines()
+def display(names: Mapping[Phase, str] = PHASE_NAMES) -> Display:
+    """What fits standard error; ``names`` says what the phases are called."""
+    return Bar(names) if sys.stderr.isatty() else Lines(names)
 
 
 class Bar:
     """One bar for the whole job."""
+
+    def __init__(self, names: Mapping[Phase, str] = PHASE_NAMES) -> None:
+        self._names = names
 
     def __enter__(self) -> Bar:
         self._bar = tqdm(total=100.0, bar_format="{desc:<22} {percentage:3.0f}% |{bar}| {postfix}", leave=False)
@@ -53,7 +57,7 @@ class Bar:
         if isinstance(event, Queued):
             self._bar.set_description_str(f"waiting, {event.position} before this" if event.position else "waiting")
         elif isinstance(event, Progress):
-            self._bar.set_description_str(PHASE_NAMES[event.phase], refresh=False)
+            self._bar.set_description_str(self._names[event.phase], refresh=False)
             self._bar.set_postfix_str(_time_left(event.seconds_left), refresh=False)
             self._bar.n = min(99.0, 100 * event.fraction)
             self._bar.refresh()
@@ -61,6 +65,9 @@ class Bar:
 
 class Lines:
     """A line for each phase and each quarter of it."""
+
+    def __init__(self, names: Mapping[Phase, str] = PHASE_NAMES) -> None:
+        self._names = names
 
     def __enter__(self) -> Lines:
         self._last: tuple[Phase, int] | None = None
@@ -80,7 +87,7 @@ class Lines:
                 return
             self._last = (event.phase, quarter)
             iteration = f", iteration {event.iteration} of {event.iterations}" if event.iterations else ""
-            print(f"{100 * event.fraction:3.0f}% {PHASE_NAMES[event.phase]}{iteration}", file=sys.stderr, flush=True)
+            print(f"{100 * event.fraction:3.0f}% {self._names[event.phase]}{iteration}", file=sys.stderr, flush=True)
 
 
 def _time_left(seconds: float | None) -> str:

@@ -8,7 +8,19 @@ import sys
 from collections.abc import Sequence
 
 from painterly_engine import __version__
-from painterly_engine.cli import batch, bench, composite, demo, doctor, engine, harmonize, report, train, weights
+from painterly_engine.cli import (
+    batch,
+    bench,
+    composite,
+    demo,
+    doctor,
+    engine,
+    harmonize,
+    report,
+    stylize,
+    train,
+    weights,
+)
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 INTERRUPTED = 130  # what shells report for Ctrl+C
@@ -48,6 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"painterly {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (harmonize, composite, batch, report, demo, engine, weights, train, bench, doctor):
+    for module in (harmonize, composite, batch, stylize, report, demo, engine, weights, train, bench, doctor):
         module.add_parsers(commands)
     return parser

@@ -24,6 +24,7 @@ class Layout:
         colour: per-channel affine map of the pixel values into the network: ``(pixels[order] - mean) / scale``.
         activation_gain: what the passes multiply all features by (``FeatureNetwork.amplified``). The published weights
             of smoothness against style assume the loud activations of Caffe's VGG; a quiet network would only blur.
+        pooling: "max" as all were trained, or "average" (``FeatureNetwork.pooled_by``).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Layout:
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
     activation_gain: float = 1.0
+    pooling: str = "max"
 
     def centre(self) -> Tensor:
         """(3, 1, 1) RGB pixel values that the network sees as 0; the passes optimise the difference from it."""
@@ -67,7 +69,7 @@ VGG19_BLOCKS = (2, 2, 4, 4, 4)
 
 
 class FeatureNetwork(nn.Module):
-    """Convolutions, relus and max-poolings in a chain, read by relu name.
+    """Convolutions, relus and poolings in a chain, read by relu name.
 
     Args:
         convolutions: weight (out, in, 3, 3) and bias (out,) by layer name, e.g. ``"relu3_1"``; the chain ends at the
@@ -134,6 +136,14 @@ class FeatureNetwork(nn.Module):
         layout = replace(self.layout, activation_gain=1.0)
         return FeatureNetwork(convolutions, self.steps, layout, self.name, self.sha256).to(self.get_buffer("mean"))
 
+    def pooled_by(self, pooling: str) -> FeatureNetwork:
+        """The same filters (shared, not copied) with "max" or "average" pooling between them."""
+        convolutions = {
+            layer: (self.get_buffer(f"{layer}_weight"), self.get_buffer(f"{layer}_bias")) for layer in self.layers
+        }
+        layout = replace(self.layout, pooling=pooling)
+        return FeatureNetwork(convolutions, self.steps, layout, self.name, self.sha256).to(self.get_buffer("mean"))
+
     def smallest_side(self) -> int:
         """The shortest side, in pixels, of a picture that reaches the last layer: a pooling without ceil needs two
         pixels to make one, and a reflection needs two to have something to reflect."""
@@ -170,7 +180,9 @@ class FeatureNetwork(nn.Module):
         )
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, 2, ceil_mode=self.layout.ceil_pool)
+        pool = F.avg_pool2d if self.layout.pooling == "average" else F.max_pool2d
+        pooled: Tensor = pool(x, 2, ceil_mode=self.layout.ceil_pool)
+        return pooled
 
 
 def _until_last(steps: tuple[str, ...], convolutions: Mapping[str, object]) -> tuple[str, ...]:

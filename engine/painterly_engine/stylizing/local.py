@@ -1,0 +1,103 @@
+"""``local``: what lies in a mask in a painting's manner: the losses see nothing else, and nothing else moves."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.progress import Observer
+from painterly_engine.repaint.support import gaussian
+from painterly_engine.resample import resize
+from painterly_engine.stylizing.descent import descend, start
+from painterly_engine.stylizing.method import Local
+from painterly_engine.stylizing.sight import see
+from painterly_engine.stylizing.terms import Objective, Term, besides_style, layers_read, style
+from painterly_engine.window import Box, box_of
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+MARGIN = 48
+"""Pixels around the mask that are computed too: the features under it depend on them."""
+
+
+def stylize_local(
+    content: Tensor, painting: Tensor, mask: Tensor, network: FeatureNetwork, method: Local, observer: Observer
+) -> tuple[Tensor, Tensor]:
+    """
+    Args:
+        content: (3, H, W) RGB in [0, 1].
+        painting: (3, H', W'); where it has the content's proportions, the mask's place in it is known.
+        mask: (H, W) in [0, 1].
+        network: with the layers that the method names, its poolings as the method wants them (``prepared``).
+        observer: is told of every iteration.
+
+    Returns:
+        (3, H, W) in [0, 1], the content outside the grown mask, and (H, W), how much of it shows: the grown mask with
+        its edge softened.
+
+    Raises:
+        PainterlyError: EMPTY_MASK, BAD_REQUEST for a layer the network lacks, NOT_FINITE.
+    """
+    grown = dilated(mask, method.dilation)
+    box = _surroundings(grown, network)
+    inside, part = box.of(grown), box.of(content)
+    layers = layers_read(method.wanted, network)
+    kept = see(part, network, layers, inside)
+    imitated = see(painting, network, layers)
+    targets = _targets(painting, resize(grown, (painting.shape[1], painting.shape[2])), network, method)
+    terms = [
+        Term("style", 1.0, style(targets, kept.covers)),
+        *besides_style(kept, [imitated], method.wanted),
+    ]
+    seen = Objective(network, layers, terms)
+
+    def blended(picture: Tensor) -> Tensor:
+        return torch.lerp(part, picture, inside)
+
+    def shown(picture: Tensor) -> Tensor:
+        whole = content.clone()
+        box.of(whole).copy_(blended(picture))
+        return whole
+
+    found = descend(lambda picture: seen(blended(picture)), start(part, method.walk), method.walk, observer, shown)
+    return shown(found), softened(grown, method.edge)
+
+
+def dilated(mask: Tensor, by: int) -> Tensor:
+    """(H, W) grown by a disc of that many pixels."""
+    grown = mask
+    for dy in range(-by, by + 1):
+        half = int((by**2 - dy**2) ** 0.5)
+        row = F.max_pool2d(mask[None, None], (1, 2 * half + 1), 1, (0, half))[0, 0]
+        grown = torch.maximum(grown, _moved(row, dy))
+    return grown
+
+
+def softened(mask: Tensor, sigma: float) -> Tensor:
+    """(H, W) blurred; exactly 0 further than three times the deviation from the mask."""
+    return mask if sigma == 0 else gaussian(mask, sigma).clamp(0, 1)
+
+
+def _targets(painting: Tensor, place: Tensor, network: FeatureNetwork, method: Local) -> dict[str, Tensor]:
+    """The painting's Gram matrices at the mask's place and all over, mixed."""
+    layers = method.wanted.style_layers
+    everywhere = see(painting, network, layers).grams(layers)
+    if method.local_share == 0:
+        return everywhere
+    here = see(painting, network, layers, place).grams(layers)
+    return {layer: torch.lerp(everywhere[layer], here[layer], method.local_share) for layer in layers}
+
+
+def _surroundings(mask: Tensor, network: FeatureNetwork) -> Box:
+    found = box_of(mask)
+    if found is None:
+        raise PainterlyError(ErrorCode.EMPTY_MASK, "The mask is empty: nothing is to be stylized.", "Paint it white.")
+    return found.grown(max(MARGIN, network.smallest_side()), (mask.shape[0], mask.shape[1]))
+
+
+def _moved(row: Tensor, down: int) -> Tensor:
+    """(H, W) moved by rows, 0 from beyond."""
+    height = len(row)
+    padded = F.pad(row, (0, 0, max(0, down), max(0, -down)))
+    return padded[max(0, -down) : max(0, -down) + height]
