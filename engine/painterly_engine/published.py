@@ -12,7 +12,6 @@ from torch import Tensor
 from painterly_engine.arrays import Array, to_array, white
 from painterly_engine.change import Change, lay_over
 from painterly_engine.finishing.finish import Finished
-from painterly_engine.harmonize import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
 from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Published
@@ -20,6 +19,7 @@ from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, resize, scale_bilinear
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
+from painterly_engine.two_passes import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest

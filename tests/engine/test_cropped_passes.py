@@ -12,13 +12,13 @@ from torch import Tensor
 
 from painterly_engine import iterating, lbfgs, workspace
 from painterly_engine.balance import Balance
-from painterly_engine.harmonize import Scene, _painting_positions_to_imitate
 from painterly_engine.network.features import FeatureNetwork, Layout, random_network
 from painterly_engine.network.layouts import LAYOUTS
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import SILENT
+from painterly_engine.two_passes import Scene, _painting_positions_to_imitate
 from painterly_engine.window import Box, sizes
 
 BOTH = Balance(content=1.0, style=5.0, histogram=20.0, variation=30.0)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from painterly_engine.harmonize import Scene, harmonize
 from painterly_engine.matching.places import places
 from painterly_engine.network.features import random_network
 from painterly_engine.progress import Observer
+from painterly_engine.two_passes import Scene, harmonize
 from support import passes
 
 HEIGHT, WIDTH = 48, 40
