@@ -31,7 +31,7 @@ UNTRAINED = (
 
 @dataclass(frozen=True)
 class Harmonized:
-    """The harmonized picture inside a box at (x, y) of the painting; outside it nothing changed.
+    """The harmonized picture, or layer, inside a box at (x, y) of the painting; outside it nothing changed.
 
     ``metadata`` holds msgpack-plain values only.
     """
@@ -60,11 +60,11 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "seed": request.parameters.seed,
         "device": str(shelf.device),
         "seconds": clock.finish(),
-        "blended": True,
         "warnings": [UNTRAINED] * network.name.startswith(RANDOM) + change.warnings,
         **change.about,
     }
-    return Harmonized(change.x, change.y, to_pixels(change.picture), metadata)
+    picture = change.layer() if request.as_layer else change.picture()
+    return Harmonized(change.x, change.y, to_pixels(picture), metadata)
 
 
 def _weights(parameters: Parameters) -> str:

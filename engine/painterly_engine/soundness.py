@@ -25,7 +25,8 @@ def check_result(result: Result, request: HarmonizeRequest) -> None:
     """
     painting, picture = request.painting, result.picture
     inside = 0 <= result.x <= painting.width - picture.width and 0 <= result.y <= painting.height - picture.height
-    alike = picture.channels == painting.channels and picture.sample_type is painting.sample_type
+    channels = 4 if request.as_layer else 3
+    alike = picture.channels == channels and picture.sample_type is painting.sample_type
     if not (inside and alike):
         raise TypeError(f"{picture.width}×{picture.height} at {result.x},{result.y} is no part of the painting")
     if not finite(picture):

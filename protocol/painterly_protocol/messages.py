@@ -13,7 +13,7 @@ from enum import Enum
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class Phase(str, Enum):
@@ -113,8 +113,11 @@ class Preview:
 
 @dataclass(frozen=True)
 class Result:
-    """The harmonized picture inside ``box`` = (x, y); everything outside it is the painting's, bit for bit.
+    """The harmonized picture inside a box at (x, y); everything outside it is the painting's, bit for bit.
 
+    ``picture`` has three channels and is what is to be seen. Where the request says ``as_layer`` it has four: the
+    repainted object's colours and, as straight alpha, how much of them shows; blended with the painting as R'G'B' it is
+    what is to be seen, as exactly as its samples can say it.
     ``metadata`` holds msgpack-plain values: network, layers, parameters as used, seconds per phase, warnings.
     """
 

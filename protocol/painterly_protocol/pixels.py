@@ -26,7 +26,8 @@ class SampleType(str, Enum):
 class Pixels:
     """A picture (height, width, channels), row by row, without padding.
 
-    ``channels`` is 3 for non-linear sRGB (R'G'B') pictures and 1 for masks, which are linear coverage.
+    ``channels`` is 3 for non-linear sRGB (R'G'B') pictures, 4 with straight alpha, and 1 for masks; alpha and masks are
+    linear coverage.
     ``data`` is any contiguous byte buffer; it is never copied here.
 
     Raises:

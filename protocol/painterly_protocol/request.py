@@ -70,6 +70,10 @@ class HarmonizeRequest:
         mask: the tight mask, 1 channel, full scale inside the object, soft edges welcome.
         loose_mask: replaces the computed loose mask (algorithm.md 1.4); 1 channel.
         parameters: what the user chose.
+        style: another picture to imitate in the painting's place, 3 channels, of any size and sample type.
+        style_mask: where the style may be taken from, 1 channel, of the size of ``style``, or of the painting where
+            there is none: more than half of full scale counts as yes.
+        as_layer: give the repainted object back as a layer (see ``Result.picture``).
 
     Raises:
         PainterlyError: SIZE_MISMATCH or BAD_REQUEST when the pictures do not belong together.
@@ -80,23 +84,32 @@ class HarmonizeRequest:
     mask: Pixels
     loose_mask: Pixels | None = None
     parameters: Parameters = field(default_factory=Parameters)
+    style: Pixels | None = None
+    style_mask: Pixels | None = None
+    as_layer: bool = False
 
     def __post_init__(self) -> None:
-        size = (self.painting.width, self.painting.height)
-        pictures = {"composite": self.composite, "mask": self.mask, "loose mask": self.loose_mask}
-        for name, picture in pictures.items():
-            if picture is not None and (picture.width, picture.height) != size:
-                raise PainterlyError(
-                    ErrorCode.SIZE_MISMATCH,
-                    f"The {name} is {picture.width}×{picture.height} px, the painting {size[0]}×{size[1]} px.",
-                    "Give pictures of the same size.",
-                )
-        if self.painting.channels != 3 or self.composite.channels != 3:
-            raise _bad("Painting and composite must have three channels.", "Convert them to RGB.")
+        for name, picture in {"composite": self.composite, "mask": self.mask, "loose mask": self.loose_mask}.items():
+            _check_size(name, picture, "painting", self.painting)
+        imitated = "painting" if self.style is None else "style picture"
+        _check_size("style mask", self.style_mask, imitated, self.style or self.painting)
+        if any(
+            picture is not None and picture.channels != 3 for picture in (self.painting, self.composite, self.style)
+        ):
+            raise _bad("Painting, composite and style picture must have three channels.", "Convert them to RGB.")
         if self.composite.sample_type is not self.painting.sample_type:
             raise _bad("Painting and composite differ in their sample type.", "Convert one of them.")
-        if self.mask.channels != 1 or (self.loose_mask is not None and self.loose_mask.channels != 1):
+        if any(mask is not None and mask.channels != 1 for mask in (self.mask, self.loose_mask, self.style_mask)):
             raise _bad("A mask must have one channel.", "Convert it to grey.")
+
+
+def _check_size(name: str, picture: Pixels | None, other_name: str, other: Pixels) -> None:
+    if picture is not None and (picture.width, picture.height) != (other.width, other.height):
+        raise PainterlyError(
+            ErrorCode.SIZE_MISMATCH,
+            f"The {name} is {picture.width}×{picture.height} px, the {other_name} {other.width}×{other.height} px.",
+            "Give pictures of the same size.",
+        )
 
 
 def _bad(sentence: str, advice: str) -> PainterlyError:

@@ -72,6 +72,28 @@ def test_outside_nothing_changes_inside_it_does(kind: str) -> None:
     assert msgpack.packb(outcome.metadata)
 
 
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("preset", ["instant", "draft", "published"])
+def test_a_layer_laid_over_the_painting_is_the_picture(preset: str, kind: str) -> None:
+    pictures = scene(disc(feather=6), kind)
+    parameters = dataclasses.replace(QUICK, preset=preset, iterations=None if preset == "instant" else 2)
+    plain, whole = run(pictures, parameters)
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=parameters)
+    outcome = run_request(dataclasses.replace(request, as_layer=True), SHELF, SILENT)
+    layer = to_array(outcome.picture)
+    assert (outcome.x, outcome.y) == (plain.x, plain.y) and layer.shape[2] == 4
+    white = 1.0 if kind == "float32" else float(np.iinfo(kind).max)
+    box = np.s_[outcome.y : outcome.y + layer.shape[0], outcome.x : outcome.x + layer.shape[1]]
+    below, alpha = pictures["painting"][box].astype(np.float64), layer[..., 3:].astype(np.float64) / white
+    seen = below + alpha * (layer[..., :3].astype(np.float64) - below)
+    allowed = 1.5 if kind != "float32" else 1e-5  # three roundings: of what is seen, of colours, of alpha
+    # Published colours may lie beyond white where the edge is soft; whole numbers know nothing beyond.
+    off = np.abs(seen - whole[box]) > (allowed if preset != "published" else max(allowed, 0.02 * white))
+    assert off.mean() == 0
+    inside = disc(radius=10) == 1
+    assert alpha[inside[box]].min() > 0.999, "the painting shows through the object"
+
+
 def test_the_same_request_gives_the_same_bytes() -> None:
     first, second = (run(scene(disc()))[1] for _ in range(2))
     assert np.array_equal(first, second)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,11 @@ def test_a_result_must_lie_in_its_painting(x: int) -> None:
     for misfit in (Result("1", x, 0, jobs.flat(3, 0)), Result("1", 0, 0, jobs.flat(1, 0))):
         with pytest.raises(TypeError):
             check_result(misfit, whole)
+
+
+def test_a_layer_is_given_to_whoever_asked_for_one_and_to_nobody_else() -> None:
+    plain, layered = jobs.request(), dataclasses.replace(jobs.request(), as_layer=True)
+    check_result(Result("1", 0, 0, jobs.flat(4, 0)), layered)
+    for channels, request in ((3, layered), (4, plain)):
+        with pytest.raises(TypeError):
+            check_result(Result("1", 0, 0, jobs.flat(channels, 0)), request)

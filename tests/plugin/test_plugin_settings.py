@@ -12,7 +12,6 @@ from painterly_plugin.settings import (
     Edges,
     Note,
     edges_from,
-    is_blended,
     layer_note,
     pack_coverage,
     parameters_from,
@@ -100,12 +99,6 @@ def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"note": 1}', b'{"note": 2}', b"\xff", b"[" * 100_000])
 def test_a_foreign_note_is_none(data: bytes) -> None:
     assert read_note(data) is None
-
-
-def test_who_blends() -> None:
-    assert is_blended({"blended": True})
-    assert not is_blended({})
-    assert not is_blended({"blended": "yes"})
 
 
 def test_warnings_are_handed_on() -> None:

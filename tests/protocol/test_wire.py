@@ -80,12 +80,17 @@ parameters = st.builds(
 def requests(draw: st.DrawFn) -> HarmonizeRequest:
     size = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     sample_type = draw(st.sampled_from(SampleType))
+    style = draw(st.none() | pictures(3))
+    imitated = size if style is None else (style.height, style.width)
     return HarmonizeRequest(
         draw(pictures(3, size, sample_type)),
         draw(pictures(3, size, sample_type)),
         draw(pictures(1, size)),
         draw(st.none() | pictures(1, size)),
         draw(parameters),
+        style,
+        draw(st.none() | pictures(1, imitated)),
+        draw(st.booleans()),
     )
 
 
@@ -202,6 +207,7 @@ def refused(frames: list[Any]) -> PainterlyError:
 
 CANCEL: Mapping[str, object] = {"job_id": "x"}
 PREVIEW = {"job_id": "x", "picture": [1, 2, 3, "uint8"]}
+VERSIONED = bytes([0x94, PROTOCOL_VERSION])  # how a header begins: an array of four, the first of them the version
 SIX = b"123456"
 
 
@@ -238,11 +244,11 @@ def test_the_hand_made_messages_below_are_good_but_for_their_one_flaw() -> None:
         pytest.param([header([])], id="list as fields"),
         pytest.param([header({"job_id": msgpack.ExtType(5, b"x")})], id="extension type"),
         pytest.param([header({"job_id": msgpack.Timestamp(1)})], id="timestamp"),
-        pytest.param([b"\x94\x02\xa6cancel\x81\xa6job_id\xa2\xff\xfe\x90"], id="not UTF-8"),
-        pytest.param([b"\x94\x02\xa6cancel\x81\x07\xa1x\x90"], id="number as key"),
-        pytest.param([b"\x94\x02" + b"\x91" * 2000], id="nested 2000 deep"),
-        pytest.param([b"\x94\x02\xdd\x7f\xff\xff\xff"], id="array of two thousand million"),
-        pytest.param([b"\x94\x02\xc6\x7f\xff\xff\xff"], id="two gigabytes of bytes"),
+        pytest.param([VERSIONED + b"\xa6cancel\x81\xa6job_id\xa2\xff\xfe\x90"], id="not UTF-8"),
+        pytest.param([VERSIONED + b"\xa6cancel\x81\x07\xa1x\x90"], id="number as key"),
+        pytest.param([VERSIONED + b"" + b"\x91" * 2000], id="nested 2000 deep"),
+        pytest.param([VERSIONED + b"\xdd\x7f\xff\xff\xff"], id="array of two thousand million"),
+        pytest.param([VERSIONED + b"\xc6\x7f\xff\xff\xff"], id="two gigabytes of bytes"),
         pytest.param([header({"job_id": "x", "position": True}, "queued")], id="bool as number"),
         pytest.param([header({"job_id": "x", "position": 1.0}, "queued")], id="float as whole number"),
         pytest.param([header(PREVIEW, "preview", SIX)], id="picture missing"),

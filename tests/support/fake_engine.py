@@ -24,6 +24,8 @@ The script is ``{"jobs": [[STEP, …], …], "hello": "welcome", "ignore_cancel"
 ``{"do": "wait", "file": PATH}``           wait until PATH exists; Cancel, Status and Hello are answered meanwhile
 ``{"do": "result", "how": "invert"}``      a Result: ``invert`` the composite, ``tint`` it (half way to ``rgb``), or the
                                            composite as it came (``same``), inside the mask; elsewhere the painting.
+                                           Asked for a layer, one whose alpha is the mask; outside the mask, in
+                                           the box, ``"spill"`` (0 … 1): what a softened edge would show there
                                            ``"box": [x, y, w, h]``, default the mask's bounding box, or ``"whole"``
 ``{"do": "failure", "code": "…",           a Failure
 "sentence": "…", "advice": "…"}``
@@ -280,11 +282,14 @@ def harmonize(request: HarmonizeRequest, step: Step) -> tuple[int, int, Pixels]:
         box = (0, 0, width, request.painting.height)
     x, y, w, h = box
     out: array[Any] = array(painting.typecode)
+    spill = type(painting[0])(step.get("spill", 0) * _WHITE[request.painting.sample_type])
     for pixel in (row * width + column for row in range(y, y + h) for column in range(x, x + w)):
         for channel in range(3):
             sample = pixel * 3 + channel
-            out.append(change(composite[sample], channel) if mask[pixel] > 0 else painting[sample])
-    return x, y, Pixels(h, w, 3, request.painting.sample_type, out.tobytes())
+            out.append(change(composite[sample], channel) if mask[pixel] > 0 or spill else painting[sample])
+        if request.as_layer:
+            out.append(mask[pixel] or spill)
+    return x, y, Pixels(h, w, 4 if request.as_layer else 3, request.painting.sample_type, out.tobytes())
 
 
 def _changer(sample_type: SampleType, step: Step) -> Callable[[Any, int], Any]:
@@ -309,6 +314,10 @@ def _pictures(request: HarmonizeRequest) -> dict[str, Pixels]:
     pictures = {"painting": request.painting, "composite": request.composite, "mask": request.mask}
     if request.loose_mask is not None:
         pictures["loose_mask"] = request.loose_mask
+    if request.style is not None:
+        pictures["style"] = request.style
+    if request.style_mask is not None:
+        pictures["style_mask"] = request.style_mask
     return pictures
 
 

@@ -54,6 +54,9 @@ _REQUEST = HarmonizeRequest(
     _ramp(1, SampleType.UINT8, 200),
     _ramp(1, SampleType.FLOAT32, 5),
     Parameters("draft", size=256, iterations=40, stylization="baroque", weights="slim", seed=7, previews=True),
+    style=_ramp(3, SampleType.UINT8, 30),
+    style_mask=_ramp(1, SampleType.UINT8, 60),
+    as_layer=True,
 )
 
 MESSAGES: Mapping[str, Message] = {
@@ -67,7 +70,7 @@ MESSAGES: Mapping[str, Message] = {
     "progress": Progress("0f", Phase.PASS_TWO, 0.625, 12.5, 40, 50, {"gram": 1.5, "content": 0.25}),
     "preview": Preview("0f", _ramp(3, SampleType.UINT8, 0)),
     "result": Result(
-        "0f", 5, 6, _ramp(3, SampleType.UINT16, 40), {"network": "slim", "seconds": {"pass-one": 1.5}, "warnings": []}
+        "0f", 5, 6, _ramp(4, SampleType.UINT16, 40), {"network": "slim", "seconds": {"pass-one": 1.5}, "warnings": []}
     ),
     "failure": Failure("0f", "empty-mask", "The mask is empty.", "Select something."),
     "status": Status(EngineState.BUSY, "0f", 2, {"pid": 4711, "worker": "busy", "uptime_s": 1.5, "last_job": {}}),

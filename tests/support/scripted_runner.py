@@ -78,7 +78,12 @@ def run(request: HarmonizeRequest, observer: Observer) -> Scripted:
     observer.report(Phase.FINISHING, 1.0)
     composite = request.composite
     samples = bytes(composite.data).translate(_INVERT)
-    picture = Pixels(composite.height, composite.width, composite.channels, composite.sample_type, samples)
+    if request.as_layer:
+        pixel = 3 * composite.sample_type.size
+        opaque = {1: b"\xff", 2: b"\xff\xff", 4: b"\0\0\x80\x3f"}[composite.sample_type.size]
+        samples = b"".join(samples[i : i + pixel] + opaque for i in range(0, len(samples), pixel))
+    channels = 4 if request.as_layer else 3
+    picture = Pixels(composite.height, composite.width, channels, composite.sample_type, samples)
     x = metadata.get("x", 0)
     assert isinstance(x, int)
     return Scripted(x, 0, picture, metadata)

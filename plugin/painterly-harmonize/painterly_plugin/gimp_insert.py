@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import gi
 
 gi.require_version("Gimp", "3.0")
@@ -12,22 +10,12 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin.gimp_choose import Choice  # noqa: E402
 from painterly_plugin.gimp_read import MASK_FORMATS, RGBA_FORMATS, Subject, write  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
-from painterly_plugin.placement import (  # noqa: E402
-    Box,
-    crop,
-    different,
-    eight_bit,
-    either,
-    leading_bytes,
-    opaque,
-    pasted,
-    solid,
-)
-from painterly_plugin.settings import COVERAGE_NAME, PARASITE_NAME, is_blended, pack_coverage  # noqa: E402
+from painterly_plugin.placement import Box, alpha_plane, crop, eight_bit, with_alpha  # noqa: E402
+from painterly_plugin.settings import COVERAGE_NAME, PARASITE_NAME, pack_coverage  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Result  # noqa: E402
-from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
+from painterly_protocol.pixels import Pixels  # noqa: E402
 
 PARASITE_PERSISTENT = 1  # saved with the image; Gimp.PARASITE_PERSISTENT in C
 
@@ -43,15 +31,15 @@ def insert_result(
     Raises:
         PainterlyError: BAD_REQUEST when the object was deleted meanwhile.
     """
-    made = _made_of(subject, result)
-    layer = _new_layer(image, choice.object_layer, made.box)
+    picture, area = result.picture, subject.area
+    box = Box(area.x + result.x, area.y + result.y, picture.width, picture.height)
+    layer = _new_layer(image, choice.object_layer, box)
     try:
-        yield from _write(layer, Box(0, 0, made.box.width, made.box.height), made.picture)
         mask = layer.create_mask(Gimp.AddMaskType.BLACK)
         layer.add_mask(mask)
-        yield from _write(mask, Box(0, 0, made.box.width, made.box.height), made.mask)
-        if made.coverage:
-            _attach(layer, COVERAGE_NAME, made.coverage)
+        yield from _write(layer, mask, picture)
+        _attach(layer, COVERAGE_NAME, _coverage(subject))
+        yield
         _attach(layer, PARASITE_NAME, note)
         if not _is_in(image, choice.object_layer):
             raise PainterlyError(
@@ -65,7 +53,7 @@ def insert_result(
     # The image is touched only now that nothing is left that could fail.
     image.undo_group_start()
     try:
-        _place(layer, _below(image, choice), made.box)
+        _place(layer, _below(image, choice), box)
         if hide_object:
             choice.object_layer.set_visible(False)
         if _is_in(image, choice.earlier):
@@ -81,7 +69,10 @@ def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.La
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
     name = _("Harmonized: {name}").format(name=object_layer.get_name())
-    return Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    layer = Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    # The engine has judged the soft edge by sRGB's own numbers; GIMP would blend it in linear light, which is lighter.
+    layer.set_composite_space(Gimp.LayerColorSpace.RGB_PERCEPTUAL)
+    return layer
 
 
 def _is_in(image: Gimp.Image, layer: Gimp.Layer | None) -> bool:
@@ -102,64 +93,24 @@ def _place(layer: Gimp.Layer, below: Gimp.Layer, box: Box) -> None:
     layer.set_edit_mask(False)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What the new layer holds.
-
-    Attributes:
-        box: its place on the canvas.
-        picture, mask: of that size.
-        coverage: the soft mask for harmonizing again, where ``mask`` is another one; b"" where it is not.
-    """
-
-    box: Box
-    picture: Pixels
-    mask: Pixels
-    coverage: bytes = b""
-
-
-def _made_of(subject: Subject, result: Result) -> _Made:
-    """The soft mask's box with that mask; or, blended by the engine already, all that it has changed."""
-    area, box = subject.area, subject.mask_box
-    in_area = box.shifted(-area.x, -area.y)
-    mask = crop(subject.mask, in_area)
-    if not is_blended(result.metadata):
-        return _Made(box, _picture(subject, result, in_area), mask)
-    changed = Box(result.x, result.y, result.picture.width, result.picture.height)
-    whole = in_area.union(changed.intersect(Box(0, 0, area.width, area.height)))
-    picture = _picture(subject, result, whole)
-    shown = either(different(picture, crop(subject.painting, whole)), solid(leading_bytes(crop(subject.mask, whole))))
-    coverage = pack_coverage(box.x, box.y, box.width, box.height, eight_bit(mask))
-    hard = Pixels(whole.height, whole.width, 1, SampleType.UINT8, shown)
-    return _Made(whole.shifted(area.x, area.y), picture, hard, coverage)
-
-
-def _picture(subject: Subject, result: Result, box: Box) -> Pixels:
-    """The result's pixels in a box of the area, and the painting's where the result does not reach."""
-    changed = Box(result.x, result.y, result.picture.width, result.picture.height)
-    common = changed.intersect(box)
-    if common == box:
-        return crop(result.picture, box.shifted(-changed.x, -changed.y))
-    painting = crop(subject.painting, box)
-    if common.is_empty or painting.sample_type is not result.picture.sample_type:
-        return painting
-    part = crop(result.picture, common.shifted(-changed.x, -changed.y))
-    return pasted(painting, part, common.x - box.x, common.y - box.y)
-
-
 def _attach(layer: Gimp.Layer, name: str, data: bytes) -> None:
     # Its bytes are signed ones.
     layer.attach_parasite(Gimp.Parasite.new(name, PARASITE_PERSISTENT, list(memoryview(data).cast("b"))))
 
 
-def _write(drawable: Gimp.Drawable, place: Box, picture: Pixels) -> Steps[None]:
-    """``picture`` into ``place`` of the drawable, strip by strip."""
+def _write(layer: Gimp.Layer, mask: Gimp.LayerMask, picture: Pixels) -> Steps[None]:
+    """The picture's colours into the layer, its alpha into the layer's mask, strip by strip."""
     kind = picture.sample_type
     for strip in Box(0, 0, picture.width, picture.height).strips():
-        samples = bytes(crop(picture, strip).data)
-        at = strip.shifted(place.x, place.y)
-        if picture.channels == 3:
-            write(drawable, at, RGBA_FORMATS[kind], opaque(samples, kind))
-        else:
-            write(drawable, at, MASK_FORMATS[kind], samples)
+        rgba = bytes(crop(picture, strip).data)
+        write(layer, strip, RGBA_FORMATS[kind], with_alpha(rgba, b"\xff" * strip.pixels, kind))
         yield
+        write(mask, strip, MASK_FORMATS[kind], bytes(alpha_plane(rgba, strip.width, strip.height, kind).data))
+        yield
+
+
+def _coverage(subject: Subject) -> bytes:
+    """The mask that was sent, for harmonizing again: the layer's own shows it as the engine has softened it."""
+    area, box = subject.area, subject.mask_box
+    mask = crop(subject.mask, box.shifted(-area.x, -area.y))
+    return pack_coverage(box.x, box.y, box.width, box.height, eight_bit(mask))

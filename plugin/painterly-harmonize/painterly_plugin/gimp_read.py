@@ -54,7 +54,7 @@ class Subject:
     Attributes:
         area: the part of the canvas the pictures show: where there is any painting, around the object.
         painting, composite, mask: pictures of ``area``. The composite shows the object at full strength wherever the
-            mask is not zero: the result's layer mask, which equals ``mask``, is what blends it, and that once.
+            mask is not zero: the result's layer mask, which the engine makes of ``mask``, blends it, and that once.
         mask_box: the part of the canvas where the mask is not zero.
         edges: as they were read with.
     """
@@ -249,8 +249,8 @@ class Sitting:
     def _earlier_coverage(self) -> tuple[Box, bytes] | None:
         """The soft mask of an earlier result, and where on the canvas it is; None where there is none, or a selection.
 
-        It is the layer mask; or what the layer remembers, where the layer mask shows what was blended already: then
-        without what was painted out of that since.
+        It is what the layer remembers, without what was painted out of its layer mask since; without memory the layer
+        mask itself.
         """
         earlier = self._choice.earlier
         mask = None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()

@@ -69,10 +69,11 @@ class Bench:
         """
         asked = self.asked()
         parameters = settings.parameters_from(asked, previews=previews)
-        request = HarmonizeRequest(subject.painting, subject.composite, subject.mask, parameters=parameters)
+        pictures = subject.painting, subject.composite, subject.mask
+        request = HarmonizeRequest(*pictures, parameters=parameters, as_layer=True)
         # Nobody looks at a sketch where there is no preview.
         first = settings.sketch_of(parameters) if previews else None
-        sketch = None if first is None else replace(request, parameters=first)
+        sketch = None if first is None else replace(request, parameters=first, as_layer=False)
         return Job(subject, asked, parameters, Conversation(self._connect, request, sketch))
 
     def estimate(self, pixels: int) -> Estimate:

@@ -17,7 +17,6 @@ STRIP_PIXELS = 1 << 18  # how much is read at a time while a window waits to be 
 
 # Samples are moved, never calculated with: only their size matters.
 _WORDS = {SampleType.UINT8: "B", SampleType.UINT16: "H", SampleType.FLOAT32: "I"}
-_WHITE = {SampleType.UINT8: b"\xff", SampleType.UINT16: b"\xff\xff", SampleType.FLOAT32: b"\0\0\x80\x3f"}
 _ANYTHING = bytes(255 if value else 0 for value in range(256))
 _WHITE_HIGH, _WHITE_LOW = (bytes(part if value else 0 for value in range(256)) for part in (0x3F, 0x80))
 
@@ -146,23 +145,11 @@ def surrounded(plane: Pixels, box: Box, width: int, height: int) -> Pixels:
 
 def without_alpha(rgba: bytes, sample_type: SampleType) -> bytes:
     """The colours of RGBA samples. GEGL could do it, but looks up to a second for how, in every new process."""
-    return _rearranged(rgba, 4, 3, sample_type)
-
-
-def opaque(rgb: bytes, sample_type: SampleType) -> bytes:
-    """RGB samples as RGBA ones, fully opaque."""
-    rgba = array(_WORDS[sample_type], _rearranged(rgb, 3, 4, sample_type))
-    white = array(_WORDS[sample_type], _WHITE[sample_type])
-    rgba[3::4] = white * (len(rgba) // 4)
-    return rgba.tobytes()
-
-
-def _rearranged(samples: bytes, before: int, after: int, sample_type: SampleType) -> bytes:
     word = _WORDS[sample_type]
-    source = array(word, samples)
-    target = array(word, bytes(len(source) // before * after * sample_type.size))
+    source = array(word, rgba)
+    target = array(word, bytes(len(source) // 4 * 3 * sample_type.size))
     for channel in range(3):
-        target[channel::after] = source[channel::before]
+        target[channel::3] = source[channel::4]
     return target.tobytes()
 
 
@@ -189,22 +176,6 @@ def both(one: bytes, other: bytes) -> bytes:
     """Bit by bit: 255 where both of two solid planes are."""
     length = len(one)
     return (int.from_bytes(one, "little") & int.from_bytes(other, "little")).to_bytes(length, "little")
-
-
-def either(one: bytes, other: bytes) -> bytes:
-    """Bit by bit: 255 where one of two solid planes is."""
-    return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(len(one), "little")
-
-
-def different(one: Pixels, other: Pixels) -> bytes:
-    """255 for every pixel in which two pictures of the same shape and samples differ in any bit."""
-    first, second = bytes(one.data), bytes(other.data)
-    bits = (int.from_bytes(first, "little") ^ int.from_bytes(second, "little")).to_bytes(len(first), "little")
-    pixel = one.channels * one.sample_type.size
-    plane = bytes(one.width * one.height)
-    for byte in range(pixel):
-        plane = either(plane, bits[byte::pixel])
-    return solid(plane)
 
 
 def with_alpha(rgba: bytes, solid_plane: bytes, sample_type: SampleType) -> bytes:

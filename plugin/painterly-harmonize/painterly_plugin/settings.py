@@ -151,14 +151,6 @@ def warnings_in(metadata: Mapping[str, object]) -> list[str]:
     return [str(warning) for warning in warnings] if isinstance(warnings, list | tuple) else []
 
 
-def is_blended(metadata: Mapping[str, object]) -> bool:
-    """Whether the engine has already blended the object into the painting by the soft mask.
-
-    The layer mask must then not do it a second time: it shows all that the engine has changed.
-    """
-    return metadata.get("blended") is True
-
-
 def new_seed() -> int:
     """Another seed than most."""
     return secrets.randbelow(2**31)
