@@ -2,6 +2,9 @@
 
 import os
 
+from painterly_engine.api import harmonize, stylize
+
+__all__ = ["harmonize", "stylize"]
 __version__ = "0.1.0"
 
 # OpenMP's threads spin while they wait for each other; on a machine that does anything else at the same time this was

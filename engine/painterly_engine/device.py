@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from painterly_engine.network.shelf import NetworkShelf
@@ -10,19 +13,31 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 AUTO = "auto"
 
 
+def best() -> str:
+    """The name of the best device at hand."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def shelf(device: str = AUTO) -> NetworkShelf:
-    """An empty shelf on a device by name, "auto" being the best at hand; numbers are kept as precise as it can.
+    """An empty shelf on a device by name, "auto" being the best at hand.
 
     Raises:
         PainterlyError: BAD_REQUEST for a device that is not here.
     """
-    torch.set_flush_denormal(True)
-    # L-BFGS builds its curvature from differences of gradients that TF32 would round away.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise PainterlyError(
             ErrorCode.BAD_REQUEST, "No graphics card that torch can use was found here.", "Choose auto or cpu."
         )
-    best = "cuda" if torch.cuda.is_available() else "cpu"
-    return NetworkShelf(best if device == AUTO else device)
+    return NetworkShelf(best() if device == AUTO else device)
+
+
+@contextmanager
+def careful() -> Iterator[None]:
+    """Meanwhile a GPU keeps its numbers as precise as it can: L-BFGS builds its curvature from differences of gradients
+    that TF32 would round away."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before

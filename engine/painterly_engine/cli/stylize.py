@@ -99,11 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     mask = None if arguments.mask is None else read_mask(arguments.mask)
 
     from painterly_engine.cli.shown import shown
-    from painterly_engine.device import shelf
+    from painterly_engine.device import careful, shelf
     from painterly_engine.stylizing.picture import stylize_picture
 
     started = time.monotonic()
-    with shown() as observer:
+    with shown() as observer, careful():
         found = stylize_picture(
             content.pixels,
             paintings,

@@ -1,0 +1,83 @@
+"""``from painterly_engine import harmonize, stylize``: pictures of any kind in, the same kind out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from painterly_engine import harmonize, stylize
+from painterly_protocol.errors import PainterlyError
+
+QUICK: dict[str, Any] = {"preset": "draft", "size": 64, "iterations": 2, "weights": "slim"}
+
+
+def painting(kind: str = "uint8") -> np.ndarray:
+    white = 1 if kind == "float32" else np.iinfo(kind).max
+    return (np.random.default_rng(1).random((90, 120, 3)) * white).astype(kind)
+
+
+def disc() -> np.ndarray:
+    y, x = np.mgrid[:90, :120]
+    return np.hypot(y - 45, x - 60) < 14
+
+
+def composite(kind: str = "uint8") -> np.ndarray:
+    array = painting(kind)
+    array[disc()] = array.max() // 3 if kind != "float32" else 0.3
+    return array
+
+
+def test_importing_it_is_cheap() -> None:
+    code = "import sys, painterly_engine; sys.exit(bool({'torch', 'numpy', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_arrays_are_harmonized_and_stay_what_they_are(kind: str) -> None:
+    told: list[tuple[str, float]] = []
+    before = painting(kind)
+    result = harmonize(before, composite(kind), disc(), progress=lambda what, part: told.append((what, part)), **QUICK)
+    assert result.dtype == before.dtype and result.shape == before.shape
+    assert np.array_equal(result[:20], before[:20]) and (result != before)[disc()].mean() > 0.8
+    assert np.array_equal(before, painting(kind))
+    assert told[0] == ("loading", 0.0) and all(0 <= part <= 1 for _, part in told)
+
+
+def test_a_cut_out_is_pasted_and_harmonized() -> None:
+    cutout = Image.fromarray(np.full((20, 24, 3), (200, 40, 30), np.uint8))
+    cutout.putalpha(Image.fromarray((np.indices((20, 24)).sum(0) % 44 > 4).astype(np.uint8) * 255))
+    result = harmonize(Image.fromarray(painting()), cutout, at=(50, 30), **QUICK)
+    assert isinstance(result, Image.Image) and result.size == (120, 90)
+    changed = (np.asarray(result) != painting()).any(2)
+    assert changed[32:48, 52:72].mean() > 0.8 and not changed[:10].any() and not changed[:, :30].any()
+
+
+def test_pictures_are_stylized_and_come_back_as_they_came() -> None:
+    content, style = Image.fromarray(painting()), Image.fromarray(painting()[::-1])
+    assert isinstance(stylize(content, style, size=48, iterations=2, weights="slim"), Image.Image)
+    mixed = stylize(painting("uint16"), [style, painting()], "adain", alpha=0.5, style_weights=(2, 1), mask=disc())
+    assert mixed.dtype == np.uint16 and np.array_equal(mixed[:20], painting("uint16")[:20])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: harmonize(painting(), composite()), "no transparency"),
+        (lambda: harmonize(painting(), composite(), disc(), at=(3, 4)), "has its place"),
+        (lambda: harmonize(painting(), composite(), disc(), colour=3), "knows no colour"),
+        (lambda: harmonize(painting(), composite(), disc()[:50]), "mask is 120×50"),
+        (lambda: harmonize(painting().astype(np.int64), composite(), disc()), "samples of int64"),
+        (lambda: harmonize(painting()[0, 0], composite(), disc()), "shape"),
+        (lambda: stylize(painting(), [], "adain"), "no painting"),
+        (lambda: stylize(painting(), painting(), "cubist"), "no method"),
+        (lambda: stylize(painting(), painting(), alpha=0.3), "knows no alpha"),
+    ],
+)
+def test_what_does_not_fit_gets_a_sentence(call: Any, words: str) -> None:
+    with pytest.raises(PainterlyError, match=words):
+        call()
