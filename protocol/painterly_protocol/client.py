@@ -315,6 +315,7 @@ class _Line:
         self._socket.reconnect_ivl = RECONNECT_MS
         self._socket.heartbeat_ivl = HEARTBEAT_MS
         self._socket.heartbeat_timeout = HEARTBEAT_LOST_MS
+        self._socket.maxmsgsize = wire.MAX_FRAME_BYTES  # of an impostor's, too, before it is found out
         if info.endpoint.startswith(runtime.IPC):
             return
         if not info.server_key:

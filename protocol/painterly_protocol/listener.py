@@ -24,10 +24,11 @@ from painterly_protocol.keyring import Keyring
 from painterly_protocol.messages import PROTOCOL_VERSION, EngineMessage
 from painterly_protocol.runtime import RuntimeInfo
 
-MAX_FRAME_BYTES = 2**31  # a painting of 178 megapixels in float
 WAITING_MESSAGES = 16  # per client, before its sender is made to wait: pictures are large
 HEARTBEAT_MS = 5_000
 LEASE_S = 60.0
+# What a stranger sends before a key is asked for is kept until then: libzmq bounds it like any frame, and by time.
+HANDSHAKE_MS = 5_000
 MOST_AT_ONCE = 64  # messages of clients between two looks at the worker
 _SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 
@@ -134,7 +135,8 @@ class Listener:
         socket = self.context.socket(zmq.ROUTER)
         socket.linger = 0
         socket.router_mandatory = True
-        socket.maxmsgsize = MAX_FRAME_BYTES
+        socket.maxmsgsize = wire.MAX_FRAME_BYTES
+        socket.handshake_ivl = HANDSHAKE_MS
         socket.rcvhwm = WAITING_MESSAGES
         socket.heartbeat_ivl = min(HEARTBEAT_MS, max(1, lease_ms // 3))
         socket.heartbeat_timeout = lease_ms

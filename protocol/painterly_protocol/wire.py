@@ -30,6 +30,7 @@ from painterly_protocol.pixels import Pixels, SampleType
 Buffer = bytes | bytearray | memoryview
 
 MAX_HEADER_BYTES = 256 * 1024
+MAX_FRAME_BYTES = 2**31  # a painting of 178 megapixels in float
 MAX_FRAMES = 9
 MAX_NESTING = 16
 MAX_ITEMS = 4096  # of any one array or map: bounds what a few hostile bytes can make the decoder allocate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -38,7 +39,7 @@ from painterly_protocol.messages import (
 from painterly_protocol.runtime import RuntimeInfo
 from support import golden, jobs
 from support.failing import caught, hear
-from support.fake_engine import FakeEngine, Step, wait_until
+from support.fake_engine import DEADLINE_S, FakeEngine, Step, wait_until
 from support.relay import Relay
 
 TRANSPORTS = [Transport.TCP] if sys.platform == "win32" else list(Transport)
@@ -317,6 +318,35 @@ def test_an_impostor_on_the_engines_port_learns_nothing(tmp_path: Path, guarded:
         assert not impostor.poll(0)
     finally:
         context.destroy(linger=0)
+
+
+def test_an_impostor_cannot_fill_the_clients_memory(tmp_path: Path, guarded: FakeEngine) -> None:
+    """It begins a message that would never end; the client hangs up at its header."""
+    folder = paths.make_private(tmp_path / "impostor")
+    with socket.create_server(("127.0.0.1", 0)) as impostor:
+        port = impostor.getsockname()[1]
+        info = replace(runtime.read(guarded.runtime_dir), endpoint=f"tcp://127.0.0.1:{port}")
+        runtime.publish(folder, info)
+        hung_up = threading.Event()
+        thread = threading.Thread(target=_greet_and_threaten, args=(impostor, hung_up))
+        thread.start()
+        with caught(ErrorCode.ENGINE_ABSENT):
+            connect(folder, timeout_s=DEADLINE_S)
+        thread.join()
+    assert hung_up.is_set()
+
+
+def _greet_and_threaten(impostor: socket.socket, hung_up: threading.Event) -> None:
+    """Sets ``hung_up`` if the client hangs up before it would have lost patience."""
+    zeromq = b"\xff" + bytes(8) + b"\x7f\3\1" + b"CURVE".ljust(20, b"\0") + b"\1" + bytes(31)
+    line, _ = impostor.accept()
+    line.settimeout(DEADLINE_S / 2)
+    with line, contextlib.suppress(TimeoutError):
+        line.sendall(zeromq + b"\6" + (wire.MAX_FRAME_BYTES + 1).to_bytes(8, "big"))
+        with contextlib.suppress(ConnectionError):
+            while line.recv(1000):
+                pass
+        hung_up.set()
 
 
 def test_an_eavesdropper_reads_nothing(tmp_path: Path, guarded: FakeEngine) -> None:

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="reads /proc")
 FLAT_KIB = 16 * 1024  # what an engine's memory may vary by
 WARM_UP = 1000  # messages after which everything has been allocated that ever is
 TOGETHER = 50
+GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\1" + b"CURVE".ljust(20, b"\0") + bytes(32)  # ZMTP 3.1
+LONG_COMMAND = b"\6"
 
 
 def is_exact(client: EngineClient) -> bool:
@@ -82,16 +84,37 @@ def test_hostile_messages_change_nothing(
 def test_bytes_that_are_no_zeromq_change_nothing(tmp_path: Path, transport: Transport, count: int) -> None:
     """What a port scanner or a confused program would send, some of it beginning like ZeroMQ's greeting."""
     dice = random.Random(count)
-    greeting = b"\xff\0\0\0\0\0\0\0\1\x7f\3\1" + b"CURVE".ljust(20, b"\0") + bytes(32)
     with RealEngine(tmp_path, transport=transport) as engine, engine.connect() as friend:
         assert is_exact(friend)
         before = resident_kib(engine.process.pid)
         for _ in range(count):
-            start = greeting[: dice.randrange(len(greeting) + 1)] if dice.randrange(2) else b""
+            start = GREETING[: dice.randrange(len(GREETING) + 1)] if dice.randrange(2) else b""
             with contextlib.suppress(OSError), _raw(engine) as stranger:
                 stranger.sendall(start + dice.randbytes(dice.choice([0, 1, 64, 10_000])))
         assert is_exact(friend)
         assert resident_kib(engine.process.pid) - before < FLAT_KIB
+
+
+def test_a_stranger_at_the_door_is_not_listened_to_for_long(tmp_path: Path) -> None:
+    """Nobody has seen a key of its yet, so what it says must be kept until there is one: 100 MB, of a gigabyte."""
+    with RealEngine(tmp_path, transport=Transport.TCP) as engine, engine.connect() as friend:
+        assert is_exact(friend)
+        before = resident_kib(engine.process.pid)
+        with _raw(engine) as stranger:
+            stranger.sendall(GREETING + LONG_COMMAND + (2**30).to_bytes(8, "big") + bytes(100_000_000))
+            stranger.settimeout(0.1)
+            wait_until(lambda: _has_hung_up(stranger), 20.0)  # left alone, libzmq would take 30 s
+        wait_until(lambda: resident_kib(engine.process.pid) - before < FLAT_KIB)
+        assert is_exact(friend)
+
+
+def _has_hung_up(stranger: socket.socket) -> bool:
+    try:
+        return not stranger.recv(1000)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def _raw(engine: RealEngine) -> socket.socket:

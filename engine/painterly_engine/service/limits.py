@@ -13,7 +13,7 @@ from painterly_protocol.messages import Submit
 class Limits:
     """
     Attributes:
-        pixels: of a picture; what its frames may carry in float is listener.MAX_FRAME_BYTES.
+        pixels: of a picture; what its frames may carry in float is wire.MAX_FRAME_BYTES.
         iterations: of each pass; None: what the protocol allows.
         seconds: of computing; None: no end.
         memory: bytes that the worker may take from the system, all told; None: what there is.
