@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -16,15 +16,18 @@ from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Published
 from painterly_engine.progress import Observer
-from painterly_engine.resample import fit_longest, resize, scale_bilinear
+from painterly_engine.resample import fit_longest, resize_part, scale_strips, shown_in
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
 from painterly_engine.two_passes import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
+from painterly_engine.window import Box, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
 MINIMUM_SIDE = 2  # the balance of pass 2 is measured between neighbours
+STRIP = 2**18
+"""Pixels brought into floating point at a time while pictures are scaled to the working size."""
 
 
 def run_published(
@@ -98,7 +101,9 @@ def _scene_at_working_size(request: HarmonizeRequest, size: tuple[int, int], dev
     """Everything scaled to (height, width)."""
 
     def scaled(pixels: Pixels, name: str) -> Tensor:
-        return scale_bilinear(to_tensor(to_array(pixels), name, device), size)
+        rows, array = max(1, STRIP // pixels.width), to_array(pixels)
+        tops = range(0, pixels.height, rows)
+        return scale_strips((to_tensor(array[top : top + rows], name, device) for top in tops), size)
 
     tight = scaled(request.mask, "mask")
     if not bool((tight > OBJECT_LEVEL).any()):
@@ -134,18 +139,22 @@ def _at_own_size(request: HarmonizeRequest, scene: Scene, finished: Finished) ->
     pixels outside the loose mask stay the painting's, bit for bit.
     """
     painting, composite = to_array(request.painting), to_array(request.composite)
-    size = (painting.shape[0], painting.shape[1])
-    weight = _bring_up(finished.weight[None], size)[0]
-    allowed = _bring_up(scene.loose[None], size)[0] if request.loose_mask is None else to_array(request.loose_mask)
-    shows = weight * (allowed.reshape(size) > 0)
+    own, working = (painting.shape[0], painting.shape[1]), (scene.tight.shape[0], scene.tight.shape[1])
+    place = shown_in(box_of(finished.weight) or Box.whole(working), working, own)
+
+    def brought_up(planes: Tensor) -> Array:
+        """(C, h, w) → numpy (C, H, W) of the place; the same size is left exactly alone."""
+        array: Array = resize_part(planes, own, place).cpu().numpy()
+        return array
+
+    def given(array: Array) -> Array:
+        return array[place.top : place.bottom, place.left : place.right]
+
+    loose = request.loose_mask
+    allowed = brought_up(scene.loose) if loose is None else given(to_array(loose))[..., 0]
+    shows = brought_up(finished.weight) * (allowed > 0)
     # Where nothing was finished the picture is meaningless, and must not bleed into the edge when it is brought up.
-    small = (finished.picture - scene.composite) * (finished.weight > 0)
-    change = _bring_up(small, size).transpose(1, 2, 0)
-    repainted = composite.astype(np.float32) / np.float32(white(composite)) + change
-    return lay_over(painting, repainted, shows)
-
-
-def _bring_up(planes: Tensor, size: tuple[int, int]) -> Array:
-    """(C, h, w) → numpy (C, H, W); the same size is left exactly alone."""
-    array: Array = resize(planes, size).cpu().numpy()
-    return array
+    moved = brought_up((finished.picture - scene.composite) * (finished.weight > 0)).transpose(1, 2, 0)
+    repainted = given(composite).astype(np.float32) / np.float32(white(composite)) + moved
+    change = lay_over(given(painting), repainted, shows)
+    return replace(change, x=change.x + place.left, y=change.y + place.top)

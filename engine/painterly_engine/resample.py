@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from painterly_engine.window import Box
 
 Size = tuple[int, int]
 
@@ -25,8 +29,13 @@ def scale_bilinear(image: Tensor, size: Size) -> Tensor:
     Returns:
         (..., h, w).
     """
-    rows_last = _scale_last_axis(image, size[1]).transpose(-1, -2)
-    return _scale_last_axis(rows_last, size[0]).transpose(-1, -2).contiguous()
+    return _scale_rows(_scale_last_axis(image, size[1]), size[0])
+
+
+def scale_strips(strips: Iterable[Tensor], size: Size) -> Tensor:
+    """``scale_bilinear`` of an image (…, H, W) that comes in strips of its rows, from top to bottom; bit for bit the
+    same, and the whole image never exists."""
+    return _scale_rows(torch.cat([_scale_last_axis(strip, size[1]) for strip in strips], -2), size[0])
 
 
 def scale_nearest(x: Tensor, size: Size) -> Tensor:
@@ -45,13 +54,16 @@ def scale_nearest(x: Tensor, size: Size) -> Tensor:
     return x[..., rows[:, None], columns]
 
 
+def _scale_rows(image: Tensor, height: int) -> Tensor:
+    return _scale_last_axis(image.transpose(-1, -2), height).transpose(-1, -2).contiguous()
+
+
 def _scale_last_axis(image: Tensor, length: int) -> Tensor:
     source = image.shape[-1]
     if length == source:
         return image
     indices, weights = _linear_taps(source, length) if length > source else _box_taps(source, length)
-    taps = image[..., indices.to(image.device)]
-    return (taps * weights.to(image)).sum(-1)
+    return _tapped(image, indices, weights)
 
 
 def _linear_taps(source: int, length: int) -> tuple[Tensor, Tensor]:
@@ -82,3 +94,43 @@ def resize(planes: Tensor, size: Size) -> Tensor:
     four = planes.reshape(1, -1, *planes.shape[-2:])
     resized = F.interpolate(four, size, mode="bilinear", align_corners=False, antialias=True)
     return resized.reshape(*planes.shape[:-2], *size)
+
+
+def resize_part(planes: Tensor, size: Size, box: Box) -> Tensor:
+    """``box.of(resize(planes, size))``, but for rounding where the size changes, without the rest ever existing."""
+    if tuple(planes.shape[-2:]) == tuple(size):
+        return box.of(planes)
+    columns = _triangle_taps(planes.shape[-1], size[1], box.left, box.right)
+    rows = _triangle_taps(planes.shape[-2], size[0], box.top, box.bottom)
+    return _tapped(_tapped(planes, *columns).transpose(-1, -2), *rows).transpose(-1, -2).contiguous()
+
+
+def shown_in(box: Box, source: Size, size: Size) -> Box:
+    """Outside which nothing of a box of (H, W) can be seen once ``resize`` has brought it to (h, w)."""
+    (top, bottom), (left, right) = (
+        _shown_on_axis(span, old, new)
+        for span, old, new in zip(((box.top, box.bottom), (box.left, box.right)), source, size, strict=True)
+    )
+    return Box(top, left, bottom, right)
+
+
+def _shown_on_axis(span: tuple[int, int], source: int, length: int) -> tuple[int, int]:
+    reach = max(1, -(-source // length))
+    return max(0, (span[0] - reach) * length // source), min(length, -(-(span[1] + reach) * length // source))
+
+
+def _triangle_taps(source: int, length: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Indices and weights (last - first, k) that ``resize`` takes for positions ``first`` to ``last`` of an axis."""
+    step = source / length
+    reach = max(1.0, step)
+    centre = (torch.arange(first, last).double() + 0.5) * step
+    indices = (centre - reach).floor().long()[:, None] + torch.arange(int(2 * reach) + 2)
+    weights = (1 - ((indices + 0.5 - centre[:, None]) / reach).abs()).clamp(min=0)
+    weights = weights * ((indices >= 0) & (indices < source))
+    return indices.clamp(0, source - 1), weights / weights.sum(1, keepdim=True)
+
+
+def _tapped(planes: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of (…, n) along its last axis: (…, m)."""
+    near = slice(int(indices.min()), int(indices.max()) + 1)
+    return (planes[..., near][..., (indices - near.start).to(planes.device)] * weights.to(planes)).sum(-1)

@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from painterly_engine.resample import fit_longest, scale_bilinear, scale_nearest
+from painterly_engine.resample import (
+    fit_longest,
+    resize,
+    resize_part,
+    scale_bilinear,
+    scale_nearest,
+    scale_strips,
+    shown_in,
+)
+from painterly_engine.window import Box
 
 sides = st.integers(1, 23)
 
@@ -98,3 +107,39 @@ def test_nearest_keeps_booleans() -> None:
 )
 def test_fit_longest_truncates(height: int, width: int, longest: int, expected: tuple[int, int]) -> None:
     assert fit_longest(height, width, longest) == expected
+
+
+@given(sides, sides, sides, sides, st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_an_image_in_strips_is_scaled_as_a_whole(height: int, width: int, new_h: int, new_w: int, rows: int) -> None:
+    image = torch.rand(2, height, width, generator=torch.Generator().manual_seed(rows))
+    strips = torch.split(image, rows, 1)
+    assert torch.equal(scale_strips(strips, (new_h, new_w)), scale_bilinear(image, (new_h, new_w)))
+
+
+@given(*[st.integers(2, 23)] * 4, st.data())  # of a single column torch copies the first row: nobody's picture
+@settings(max_examples=80, deadline=None)
+def test_a_part_is_resized_as_the_whole(height: int, width: int, new_h: int, new_w: int, data: st.DataObject) -> None:
+    image = torch.rand(2, height, width, generator=torch.Generator().manual_seed(height))
+    top, left = data.draw(st.integers(0, new_h - 1)), data.draw(st.integers(0, new_w - 1))
+    box = Box(top, left, data.draw(st.integers(top + 1, new_h)), data.draw(st.integers(left + 1, new_w)))
+    torch.testing.assert_close(
+        resize_part(image, (new_h, new_w), box), box.of(resize(image, (new_h, new_w))), rtol=0, atol=2e-6
+    )
+
+
+def test_a_part_of_the_same_size_is_left_exactly_alone() -> None:
+    image, box = torch.rand(2, 6, 7), Box(1, 2, 5, 6)
+    assert torch.equal(resize_part(image, (6, 7), box), box.of(image))
+
+
+@given(*[st.integers(2, 23)] * 4, st.data())
+@settings(max_examples=80, deadline=None)
+def test_nothing_of_a_box_shows_elsewhere(height: int, width: int, new_h: int, new_w: int, data: st.DataObject) -> None:
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    box = Box(top, left, data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width)))
+    mask = torch.zeros(height, width)
+    box.of(mask).fill_(1)
+    brought_up = resize(mask, (new_h, new_w))
+    shown_in(box, (height, width), (new_h, new_w)).of(brought_up).zero_()
+    assert not brought_up.any()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,14 +11,15 @@ from torch import Tensor
 
 from painterly_engine.arrays import Array
 from painterly_engine.repaint.objective import Pictures
-from painterly_engine.repaint.scales import Level, own_context, surroundings
+from painterly_engine.repaint.scales import Level, Part, own_context, surroundings
 from painterly_engine.repaint.support import support
 from painterly_engine.resample import fit_longest, resize
+from painterly_engine.style import Style
 from painterly_engine.tensors import to_tensor
 from painterly_engine.window import Box, Size, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
-STRIP = 2**22
+STRIP = 2**18
 """Pixels brought into floating point at a time while the painting is shrunk."""
 SHOWN = 640
 """Longest side, in pixels, of the whole painting as it is shown."""
@@ -29,6 +32,7 @@ class Canvas:
         mask: (H, W, 1).
         allowed: (H, W, 1), where pixels may change, or None for all that the support reaches.
         device: that tensors are made on.
+        style: what is imitated, or None for the painting.
 
     Attributes:
         painting: as given.
@@ -41,9 +45,15 @@ class Canvas:
     """
 
     def __init__(
-        self, painting: Array, composite: Array, mask: Array, allowed: Array | None, device: torch.device
+        self,
+        painting: Array,
+        composite: Array,
+        mask: Array,
+        allowed: Array | None,
+        device: torch.device,
+        style: Style | None = None,
     ) -> None:
-        self.painting, self._device = painting, device
+        self.painting, self._device, self._style = painting, device, style
         self.size: Size = (painting.shape[0], painting.shape[1])
         self.around = surroundings(_object_box(mask), self.size)
         longest = max(self.around.size)
@@ -53,37 +63,68 @@ class Canvas:
         if allowed is not None:
             self.support = self.support * (self._tensor(allowed, self.around, "loose mask") > 0)
 
+    @property
+    def part(self) -> Part | None:
+        """Which part of another style than the painting's is imitated."""
+        return None if self._style is None else self._style.part
+
+    @property
+    def imitates_painting(self) -> bool:
+        """Whether what is imitated are places of the painting."""
+        return self._style is None or self._style.is_painting
+
     def pictures(self, level: Level) -> Pictures:
         """At a scale."""
         ground, composite, shows = (
             resize(planes, level.size) for planes in (self.ground, self.composite, self.support)
         )
-        return Pictures(self.shrunk(level.context, level.context_size), ground, composite, shows)
+        context = self._shrunk(self._imitated, level.context, level.context_size)
+        return Pictures(context, ground, composite, shows, self._lends(level.context, level.context_size))
 
     def own_size(self) -> Pictures:
         """At the painting's own."""
-        context = self._tensor(self.painting, own_context(self.around, self.size), "painting")
-        return Pictures(context, self.ground, self.composite, self.support)
+        box = own_context(self.around, self.size, self.part)
+        context = self._tensor(self._imitated, box, "style picture")
+        return Pictures(context, self.ground, self.composite, self.support, self._lends(box, box.size))
 
     def overview(self) -> Tensor:
         """(3, h, w), all of the painting, no larger than it needs to be shown."""
-        size = fit_longest(*self.size, SHOWN) if max(self.size) > SHOWN else self.size
-        return self.shrunk(Box.whole(self.size), size)
+        return self._overview(self.painting, Box.whole(self.size))
 
-    def shrunk(self, box: Box, size: Size) -> Tensor:
-        """(3, h, w) of a box of the painting, at a size."""
+    def style_overview(self) -> Tensor:
+        """(3, h, w), all that may be imitated, so large."""
+        box = Box.whole(self.size) if self._style is None else self._style.part(math.inf)
+        return self._overview(self._imitated, box)
+
+    @property
+    def _imitated(self) -> Array:
+        return self.painting if self._style is None else self._style.picture
+
+    def _lends(self, box: Box, size: Size) -> Tensor | None:
+        """(h, w) in [0, 1] of a box of what is imitated, at a size: how much of each place may be; None: all."""
+        if self._style is None or self._style.lends is None:
+            return None
+        lends = box.of(torch.from_numpy(self._style.lends)).float().to(self._device)
+        return resize(lends, size)
+
+    def _overview(self, array: Array, box: Box) -> Tensor:
+        size = fit_longest(*box.size, SHOWN) if max(box.size) > SHOWN else box.size
+        return self._shrunk(array, box, size)
+
+    def _shrunk(self, array: Array, box: Box, size: Size) -> Tensor:
+        """(3, h, w) of a box of a picture, at a size."""
         factor = max(1, min(whole // side for whole, side in zip(box.size, size, strict=True)))
         if factor == 1:
-            return resize(self._tensor(self.painting, box, "painting"), size)
+            return resize(self._tensor(array, box, "painting"), size)
         rows = max(1, STRIP // (box.size[1] * factor)) * factor
         strips = [
-            self._averaged(Box(top, box.left, min(top + rows, box.bottom), box.right), factor)
+            self._averaged(array, Box(top, box.left, min(top + rows, box.bottom), box.right), factor)
             for top in range(box.top, box.bottom, rows)
         ]
         return resize(torch.cat(strips, 1), size)
 
-    def _averaged(self, box: Box, factor: int) -> Tensor:
-        return F.avg_pool2d(self._tensor(self.painting, box, "painting"), factor, ceil_mode=True)
+    def _averaged(self, array: Array, box: Box, factor: int) -> Tensor:
+        return F.avg_pool2d(self._tensor(array, box, "painting"), factor, ceil_mode=True)
 
     def _tensor(self, array: Array, box: Box, name: str) -> Tensor:
         part = np.ascontiguousarray(array[box.top : box.bottom, box.left : box.right])
