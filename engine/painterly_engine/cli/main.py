@@ -12,6 +12,7 @@ from painterly_engine.cli import (
     batch,
     bench,
     composite,
+    cutout,
     demo,
     doctor,
     engine,
@@ -60,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"painterly {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (harmonize, composite, batch, stylize, report, demo, engine, weights, train, bench, doctor):
+    for module in (harmonize, cutout, composite, batch, stylize, report, demo, engine, weights, train, bench, doctor):
         module.add_parsers(commands)
     return parser
