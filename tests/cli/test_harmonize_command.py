@@ -103,6 +103,17 @@ def test_a_pipe_gets_plain_lines_and_a_summary(pictures: Path, environment: dict
     assert "stylization 10" in ran.stdout and "random" in ran.stdout and "2 iterations" in ran.stdout
 
 
+def test_progress_can_be_looked_at(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    ran = painterly(
+        environment, *harmonize(pictures), "--object", pictures / "object.png", *QUICK, "--every", "1",
+        "--snapshots", tmp_path / "snaps", "--losses", tmp_path / "losses.csv", "--record", tmp_path / "record",
+        "-o", tmp_path / "out.png",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert len(list((tmp_path / "snaps").iterdir())) == 4 and (tmp_path / "record/run.json").is_file()
+    assert "pass-one,1," in (tmp_path / "losses.csv").read_text()
+
+
 def test_a_terminal_gets_a_bar(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

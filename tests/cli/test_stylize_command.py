@@ -100,3 +100,16 @@ def test_ctrl_c_stops_and_writes_nothing(pictures: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
     assert not (pictures / "never.png").exists()
+
+
+def test_progress_can_be_looked_at(pictures: Path) -> None:
+    looks = ["--every", "1", "--snapshots", "new/snaps", "--film", "new/film.gif", "--losses", "new/losses.csv"]
+    ran = stylize(pictures, "--style", "one.png", *QUICK, *looks)
+    assert ran.returncode == 0, ran.stderr
+    assert len(list((pictures / "new/snaps").iterdir())) == 3
+    with Image.open(pictures / "new/film.gif") as film:
+        assert film.n_frames == 3
+    assert (pictures / "new/losses.csv").read_text().count("\n") == 4 and (pictures / "new/losses.svg").is_file()
+    (pictures / "out.png").unlink()
+    wrong = stylize(pictures, "--style", "one.png", *QUICK, "--film", "film.mov")
+    assert wrong.returncode == 1 and "film.mov" in wrong.stderr

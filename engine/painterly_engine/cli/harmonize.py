@@ -7,18 +7,20 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from painterly_engine.arrays import to_array, to_pixels
+from painterly_engine.cli import watching
 from painterly_engine.cli.display import display
 from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_engine.cli.placement import Pasted, paste
 from painterly_engine.report.record import check_free
 from painterly_engine.report.recorder import Recorder
+from painterly_engine.report.watching import Watcher
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Priority, Result
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
@@ -50,6 +52,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--record", type=Path, metavar="FOLDER", help="keep everything for 'painterly report' (implies --inline)"
     )
+    watching.add_options(parser)
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +96,7 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    watched = watching.watcher(arguments)
     if arguments.record is not None:
         _check_record(arguments.record, arguments.output)
     painting = read_rgb(arguments.painting)
@@ -108,10 +112,13 @@ def run(arguments: argparse.Namespace) -> int:
         parameters=parameters(arguments),
     )
     recorder = None if arguments.record is None else Recorder()
-    result = run_shown(request, inline=arguments.inline, recorder=recorder, priority=Priority(arguments.priority))
+    heard_by = [one for one in (recorder, watched) if one is not None]
+    result = run_shown(request, inline=arguments.inline, heard_by=heard_by, priority=Priority(arguments.priority))
     harmonized = Picture(apply(result, painting.pixels), painting.profile)
     write(arguments.output, harmonized)
     print(summary(result, arguments.output))
+    if watched is not None:
+        watching.finish(watched, arguments, harmonized.pixels)
     if recorder is not None:
         _keep(arguments.record, request, harmonized, result, recorder)
     return 0
@@ -139,11 +146,11 @@ def run_shown(
     *,
     inline: bool,
     listener: Callable[[EngineMessage], None] | None = None,
-    recorder: Recorder | None = None,
+    heard_by: Sequence[Recorder | Watcher] = (),
     priority: Priority = Priority.NORMAL,
 ) -> Result:
-    """Run the job with its progress on standard error; Ctrl+C cancels it. With a recorder it runs in this process,
-    where no other job waits and ``priority`` means nothing.
+    """Run the job with its progress on standard error; Ctrl+C cancels it. Where others listen it runs in this
+    process, where no other job waits and ``priority`` means nothing.
 
     Raises:
         PainterlyError: whatever the job ended in instead of a result.
@@ -155,7 +162,7 @@ def run_shown(
             if listener is not None:
                 listener(event)
 
-        return _runner(inline, recorder, priority)(request, on_event)
+        return _runner(inline, heard_by, priority)(request, on_event)
 
 
 def apply(result: Result, painting: Bytes) -> Bytes:
@@ -182,11 +189,11 @@ def summary(result: Result, output: Path) -> str:
     return "\n".join(lines)
 
 
-def _runner(inline: bool, recorder: Recorder | None, priority: Priority) -> Runner:
-    if inline or recorder is not None:
+def _runner(inline: bool, heard_by: Sequence[Recorder | Watcher], priority: Priority) -> Runner:
+    if inline or heard_by:
         from painterly_engine.cli.inline import run_inline
 
-        return partial(run_inline, recorder=recorder)
+        return partial(run_inline, heard_by=heard_by)
     from painterly_engine.cli.engine import run_in_engine
 
     return partial(run_in_engine, priority=priority)

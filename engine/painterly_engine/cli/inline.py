@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from painterly_engine.progress import Observer
 from painterly_engine.report.recorder import Recorder
+from painterly_engine.report.watching import Watcher
 from painterly_engine.service.observer import JobObserver
 from painterly_engine.service.runner import harmonizing_runner
 from painterly_protocol.messages import EngineMessage, Message, Preview, Progress, Result, Submit
 from painterly_protocol.request import HarmonizeRequest
 
 JOB_ID = "inline"
+Listener = Recorder | Watcher
 
 
 class _Direct:
@@ -29,15 +31,15 @@ class _Direct:
 
 
 def run_inline(
-    request: HarmonizeRequest, on_event: Callable[[EngineMessage], None], recorder: Recorder | None = None
+    request: HarmonizeRequest, on_event: Callable[[EngineMessage], None], heard_by: Sequence[Listener] = ()
 ) -> Result:
-    """Run the job here; ``recorder`` hears everything the algorithm says.
+    """Run the job here; everything the algorithm says is also ``heard_by`` others.
 
     Raises:
         PainterlyError: as ``job.run_request``.
     """
     observer: Observer = JobObserver(_Direct(on_event), Submit(JOB_ID, request))
-    if recorder is not None:
-        recorder.inner, observer = observer, recorder
+    for listener in heard_by:
+        listener.inner, observer = observer, listener
     outcome = harmonizing_runner()(request, observer)
     return Result(JOB_ID, outcome.x, outcome.y, outcome.picture, outcome.metadata)

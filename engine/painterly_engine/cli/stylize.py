@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from painterly_engine.cli import watching
 from painterly_engine.cli.pictures import Picture, check_writable, read_mask, read_rgb, write
+from painterly_engine.progress import Observer
 
 if TYPE_CHECKING:
     from painterly_engine.stylizing.method import Method
@@ -34,6 +36,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where to paint (default: everywhere)")
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_options(parser)
+    watching.add_options(parser)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +94,7 @@ def method_of(arguments: argparse.Namespace) -> Method:
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    watched = watching.watcher(arguments)
     method = method_of(arguments)
     content = read_rgb(arguments.content)
     for note in content.notes:
@@ -103,7 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
     from painterly_engine.stylizing.picture import stylize_picture
 
     started = time.monotonic()
-    with shown() as observer, careful():
+    with shown() as bar, careful():
+        observer: Observer = bar
+        if watched is not None:
+            watched.inner, observer = bar, watched
         found = stylize_picture(
             content.pixels,
             paintings,
@@ -116,5 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             observer=observer,
         )
     write(arguments.output, Picture(found, content.profile))
+    if watched is not None:
+        watching.finish(watched, arguments, found)
     print(f"{arguments.output}: {arguments.method}, {time.monotonic() - started:.1f} s")
     return 0
