@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from painterly_engine.change import Change
 from painterly_engine.instant.decoder import load_decoders
-from painterly_engine.instant.manner import study
+from painterly_engine.instant.manner import Manner, study
 from painterly_engine.instant.repaint import instant_harmonize
 from painterly_engine.network import store
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Instant
 from painterly_engine.progress import Observer
 from painterly_engine.repaint.canvas import Canvas
+from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.scales import Level, levels, working_size
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
@@ -39,12 +40,11 @@ def run_instant(
     """
     canvas, parameters = canvas_of(request, device), request.parameters
     telling = Telling(observer, canvas)
-    (level,) = levels(canvas.around, canvas.size, (settings.size,), slim.smallest_side())
+    (level,) = levels(canvas.around, canvas.size, (settings.size,), slim.smallest_side(), canvas.part)
     telling.plan([level], 1)
     decoders = decoders_of(slim, device)
     pictures = canvas.pictures(level)
-    composite, mask = _in_context(canvas, level, pictures.context, pictures.composite, pictures.support)
-    manner = study(pictures.context, composite, mask, slim)
+    manner = _manner(canvas, level, pictures, slim)
     small = instant_harmonize(
         pictures.composite,
         pictures.support,
@@ -76,6 +76,16 @@ def decoders_of(slim: FeatureNetwork, device: torch.device) -> dict[str, nn.Modu
     store.verify(DECODERS)
     found = load_decoders(store.home_of(DECODERS) / f"{DECODERS}.safetensors", slim)
     return {layer: decoder.to(device) for layer, decoder in found.items()}
+
+
+def _manner(canvas: Canvas, level: Level, pictures: Pictures, slim: FeatureNetwork) -> Manner:
+    """Of what is near the object; of another style all that lends itself."""
+    if canvas.part is not None:
+        lends = pictures.lends
+        weight = pictures.context.new_ones(level.context_size) if lends is None else lends
+        return study(pictures.context, pictures.composite, pictures.support, slim, weight=weight)
+    composite, mask = _in_context(canvas, level, pictures.context, pictures.composite, pictures.support)
+    return study(pictures.context, composite, mask, slim)
 
 
 def _in_context(

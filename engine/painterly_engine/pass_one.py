@@ -17,6 +17,7 @@ from painterly_engine.matching.correlation import Query
 from painterly_engine.matching.places import places
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
+from painterly_engine.style import only_lent
 from painterly_engine.window import features_in, sizes, whole_features
 from painterly_engine.workspace import Workspace, tile_area, workspace
 from painterly_protocol.messages import Phase
@@ -36,6 +37,7 @@ def run_pass_one(
     *,
     iterations: int,
     observer: Observer,
+    lends: Tensor | None = None,
 ) -> Tensor:
     """Moves the composite's pixels under the loose mask.
 
@@ -46,6 +48,7 @@ def run_pass_one(
         network: style layers it lacks are dropped; content is kept at relu4_1 or the deepest layer before it.
         iterations: at most; the pass ends early when it stops moving.
         observer: is told at every iteration.
+        lends: (H, W) in [0, 1], how much of each place of the painting may be imitated; None: all of it.
 
     Returns:
         (3, H, W), about 0 to 1, neither clamped nor blended.
@@ -55,7 +58,7 @@ def run_pass_one(
     space = workspace(loose, network, {*styled, content})
     if space is None:
         return composite.clone()
-    stations = _stations(composite, painting, space, network, observer)
+    stations = _stations(composite, painting, lends, space, network, observer)
     injected = InjectedGradients(network, stations)
     counter = Iterations(observer, Phase.PASS_ONE, iterations, composite, space.box, scale, MATCHING_SHARE)
 
@@ -71,12 +74,17 @@ def run_pass_one(
 
 @torch.no_grad()
 def _stations(
-    composite: Tensor, painting: Tensor, space: Workspace, network: FeatureNetwork, observer: Observer
+    composite: Tensor,
+    painting: Tensor,
+    lends: Tensor | None,
+    space: Workspace,
+    network: FeatureNetwork,
+    observer: Observer,
 ) -> dict[str, Station]:
     """Losses by layer. Style is met before content on the way down."""
     styled, content = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
     modules: dict[str, list[Module]] = {layer: [] for layer in space.masks}
-    for layer, matched in _matched_features(composite, painting, space, styled, network, observer).items():
+    for layer, matched in _matched_features(composite, painting, lends, space, styled, network, observer).items():
         modules[layer].append(Module("style", _style_loss(matched, space, layer)))
     modules[content].append(Module("content", _content_loss(composite, space, content, network)))
     return {layer: Station(mask, modules[layer]) for layer, mask in space.masks.items()}
@@ -85,6 +93,7 @@ def _stations(
 def _matched_features(
     composite: Tensor,
     painting: Tensor,
+    lends: Tensor | None,
     space: Workspace,
     styled: tuple[str, ...],
     network: FeatureNetwork,
@@ -104,7 +113,7 @@ def _matched_features(
             observer.report(Phase.PASS_ONE, MATCHING_SHARE * (index + fraction) / len(styled))
 
         query = Query(space.reached[layer], given[layer], size[layer])
-        features = imitated.pop(layer)
+        features = only_lent(imitated.pop(layer), lends)
         field = match_at_any_size(kept.pop(layer), features, report, query=query)
         observer.intermediate(f"matches at {layer}, first pass", places(query.in_whole(field), size[layer]))
         matched[layer] = features.flatten(1)[:, field.flatten()].view(len(features), *field.shape)

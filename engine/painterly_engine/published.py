@@ -16,7 +16,8 @@ from painterly_engine.masks import loose_mask
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Published
 from painterly_engine.progress import Observer
-from painterly_engine.resample import fit_longest, resize_part, scale_strips, shown_in
+from painterly_engine.resample import fit_longest, resize, resize_part, scale_strips, shown_in
+from painterly_engine.style import laid_out, style_of
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
 from painterly_engine.two_passes import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
@@ -39,7 +40,7 @@ def run_published(
         PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
     """
     scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), device)
-    stylization = choose_stylization(request.parameters.stylization, scene.painting)
+    stylization = choose_stylization(request.parameters.stylization, scene.imitated)
     outcome = harmonize(
         scene,
         network,
@@ -115,7 +116,22 @@ def _scene_at_working_size(request: HarmonizeRequest, size: tuple[int, int], dev
     loose = loose_mask(tight) if request.loose_mask is None else scaled(request.loose_mask, "loose mask")
     if not bool((loose > 0).any()):
         raise _nothing_may_change(request, max(size))
-    return Scene(scaled(request.painting, "painting"), scaled(request.composite, "composite"), tight, loose)
+    painting = scaled(request.painting, "painting")
+    style, lends = _style_at_working_size(request, size, device)
+    return Scene(painting, scaled(request.composite, "composite"), tight, loose, style, lends)
+
+
+def _style_at_working_size(
+    request: HarmonizeRequest, size: tuple[int, int], device: torch.device
+) -> tuple[Tensor | None, Tensor | None]:
+    """(3, H, W), what is imitated, and (H, W), how much of it may be; None: the painting, and all of it."""
+    style = style_of(request)
+    if style is None:
+        return None, None
+    if not style.is_painting:
+        return laid_out(style, size, max(size) / max(request.painting.width, request.painting.height), device)
+    assert style.lends is not None, "all of the painting is no style of its own"
+    return None, resize(torch.from_numpy(style.lends).float().to(device), size)
 
 
 def _nothing_may_change(request: HarmonizeRequest, longest: int) -> PainterlyError:

@@ -27,9 +27,9 @@ def run_repaint(
         PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
     """
     canvas, parameters = canvas_of(request, device), request.parameters
-    stylization = choose_stylization(parameters.stylization, canvas.overview())
+    stylization = choose_stylization(parameters.stylization, canvas.style_overview())
     wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed)
-    settings, remarks = affordable(settings, canvas.around, canvas.size, network, free_memory(device))
+    settings, remarks = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
     found = None
     try:
         found = repaint(canvas, network, settings, wishes, Telling(observer, canvas))

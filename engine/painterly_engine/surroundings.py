@@ -10,6 +10,7 @@ from torch import Tensor
 from painterly_engine.arrays import to_array
 from painterly_engine.change import Change, lay_over
 from painterly_engine.repaint.canvas import Canvas
+from painterly_engine.style import style_of
 from painterly_protocol.request import HarmonizeRequest
 
 
@@ -20,7 +21,7 @@ def canvas_of(request: HarmonizeRequest, device: torch.device) -> Canvas:
     """
     painting, composite, mask = (to_array(one) for one in (request.painting, request.composite, request.mask))
     allowed = None if request.loose_mask is None else to_array(request.loose_mask)
-    return Canvas(painting, composite, mask, allowed, device)
+    return Canvas(painting, composite, mask, allowed, device, style_of(request))
 
 
 def change_of(canvas: Canvas, found: Tensor, about: dict[str, object]) -> Change:

@@ -22,6 +22,7 @@ from painterly_engine.pass_one import run_pass_one
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import SILENT, Observer
 from painterly_engine.resample import scale_bilinear, scale_nearest
+from painterly_engine.style import lent, only_lent
 from painterly_engine.window import box_of, features_in, receptive_field, sizes, whole_features
 from painterly_engine.workspace import tile_area
 from painterly_protocol.messages import Phase
@@ -39,12 +40,21 @@ class Scene:
         composite: (3, H, W), the painting with the object pasted in.
         tight: (H, W) in [0, 1], the object's mask.
         loose: (H, W) in [0, 1], where pixels may change.
+        style: (3, H, W), what is imitated; None: the painting.
+        lends: (H, W) in [0, 1], how much of each place of it may be; None: all of it.
     """
 
     painting: Tensor
     composite: Tensor
     tight: Tensor
     loose: Tensor
+    style: Tensor | None = None
+    lends: Tensor | None = None
+
+    @property
+    def imitated(self) -> Tensor:
+        """(3, H, W)."""
+        return self.painting if self.style is None else self.style
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,13 @@ def harmonize(
     observer.intermediate("loose mask", scene.loose)
 
     first = run_pass_one(
-        scene.composite, scene.painting, scene.loose, network, iterations=iterations, observer=observer
+        scene.composite,
+        scene.imitated,
+        scene.loose,
+        network,
+        iterations=iterations,
+        observer=observer,
+        lends=scene.lends,
     )
     first = jpeg_round_trip(blend(first, scene.painting, soft_edge))
     observer.picture(lambda: first)
@@ -93,10 +109,10 @@ def harmonize(
 
     ring = _painting_positions_to_imitate(first, scene, network, observer)
 
-    balance = published_balance(scene.painting, stylization)
+    balance = published_balance(scene.imitated, stylization)
     second = run_pass_two(
         scene.composite,
-        scene.painting,
+        scene.imitated,
         scene.loose,
         ring,
         network,
@@ -110,7 +126,13 @@ def harmonize(
 
     observer.report(Phase.FINISHING, 0.0)
     finished = finish(
-        stylized, scene.painting, scene.composite, scene.tight, seed, partial(observer.report, Phase.FINISHING)
+        stylized,
+        scene.imitated,
+        scene.composite,
+        scene.tight,
+        seed,
+        partial(observer.report, Phase.FINISHING),
+        scene.lends,
     )
     observer.intermediate("finished", finished.over(scene.painting))
     return Harmonization(finished, ring, balance)
@@ -120,16 +142,21 @@ def harmonize(
 def _painting_positions_to_imitate(
     intermediate: Tensor, scene: Scene, network: FeatureNetwork, observer: Observer
 ) -> Tensor:
-    """The ring mask R at the reference layer: positions of the painting that the object's patches match best (1.2)."""
+    """The ring mask R at the reference layer: positions of the painting that the object's patches match best (1.2); of
+    another style where there is one."""
     layer = network.deepest(REFERENCE_LAYER)
     size = sizes(network, (scene.painting.shape[1], scene.painting.shape[2]))[layer]
     tight = scale_nearest((scene.tight > OBJECT_LEVEL).float(), size) > 0
     field = _reference_field(intermediate, scene, network, tight, observer)
-    observer.intermediate(f"matches at {layer}", places(field, size))
-    field = refine_field(field, scale_bilinear(scene.painting, size), tight)
-    observer.intermediate("refined matches", places(field, size))
+    told = observer if scene.style is None else SILENT  # these are places of the painting, or nobody's
+    told.intermediate(f"matches at {layer}", places(field, size))
+    field = refine_field(field, scale_bilinear(scene.imitated, size), tight)
+    told.intermediate("refined matches", places(field, size))
     ring = ring_mask(field, tight, size)
-    observer.intermediate("imitated places", ring)
+    if scene.lends is not None:
+        lenders = lent(scene.lends, size)
+        ring = ring & lenders if bool((ring & lenders).any()) else lenders
+    told.intermediate("imitated places", ring)
     return ring
 
 
@@ -147,6 +174,6 @@ def _reference_field(
     wanted = {layer: query.given}
     area = tile_area(receptive_field(network, wanted, (intermediate.shape[1], intermediate.shape[2])))
     source = features_in(network, intermediate, wanted)[layer]
-    target = whole_features(network, scene.painting, [layer], area)[layer]
+    target = only_lent(whole_features(network, scene.imitated, [layer], area)[layer], scene.lends)
     report = partial(observer.report, Phase.MATCHING)
     return query.in_whole(match_reference(source, target, report, query=query))

@@ -54,7 +54,7 @@ def test_no_accepted_step_goes_up() -> None:
 def test_its_gradient_is_its_own() -> None:
     """Against central differences, in float64: the published gradients fail this."""
     scene = pictures(32)
-    double = Pictures(*(tensor.double() for tensor in vars(scene).values()))
+    double = Pictures(*(tensor.double() for tensor in (scene.context, scene.ground, scene.composite, scene.support)))
     aimed = Objective(double, random_network(1, 4, GATYS).double(), WEIGHTS)
     aimed.aim(double.composite, ignore)
     at = (0.2 + 0.6 * torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(5))).double().requires_grad_()

@@ -12,6 +12,7 @@ from torch import Tensor
 from painterly_engine.finishing.colour import lab_to_rgb, rgb_to_lab
 from painterly_engine.finishing.guided import guided_filter
 from painterly_engine.finishing.patches import synthesise
+from painterly_engine.style import lent
 
 KERNEL = 7
 MASK_SIGMA = 3.0
@@ -44,6 +45,7 @@ def finish(
     tight: Tensor,
     seed: int,
     report: Callable[[float], None] = lambda _fraction: None,
+    lends: Tensor | None = None,
 ) -> Finished:
     """Pass two's picture, finished (algorithm.md 1.4); ``over(painting)`` is the published final picture.
 
@@ -57,11 +59,13 @@ def finish(
         tight: (H, W) mask in [0, 1].
         seed: decides the random search for patches; on one device the same seed gives the same picture.
         report: called with the fraction done; may raise to stop.
+        lends: (H, W) in [0, 1], how much of each place of the painting may be imitated; None: all of it.
     """
     weight = soft_mask(tight)
     smooth = smooth_chrominance(result, composite)
     generator = torch.Generator(device=result.device).manual_seed(seed)
-    base = synthesise(to_bytes(smooth), to_bytes(painting), weight > 0, generator, report) / 255
+    places = None if lends is None else lent(lends, (painting.shape[1], painting.shape[2]))
+    base = synthesise(to_bytes(smooth), to_bytes(painting), weight > 0, generator, report, places) / 255
     report(1.0)
     return Finished(base + smooth - blur(smooth, DETAIL_SIGMA), weight)
 

@@ -50,7 +50,12 @@ THOROUGH = Effort(candidates=2**62, probes=16)
 
 
 def synthesise(
-    image: Tensor, target: Tensor, wanted: Tensor, generator: torch.Generator, report: Callable[[float], None]
+    image: Tensor,
+    target: Tensor,
+    wanted: Tensor,
+    generator: torch.Generator,
+    report: Callable[[float], None],
+    lends: Tensor | None = None,
 ) -> Tensor:
     """The image rebuilt as the mean of overlapping 7×7 patches of the target (algorithm.md 1.4, 1.7).
 
@@ -63,13 +68,15 @@ def synthesise(
         wanted: (H, W) bool, the pixels to rebuild.
         generator: on the images' device; its state decides the outcome.
         report: called with the fraction done; may raise to stop.
+        lends: (H2, W2) bool, what of the target may be used; None: all of it.
 
     Returns:
         (3, H, W) whole values 0 to 255 in the wanted pixels, 0 elsewhere.
     """
     size = patch_size(image, target)
     queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
-    field, _ = nearest_patches(image, target, size, queries, generator, report)
+    lent = None if lends is None else anchors_inside(lends, size)
+    field, _ = nearest_patches(image, target, size, queries, generator, report, lent=lent)
     return vote(queries, field, target, wanted, torch.ones(size)).round()
 
 
@@ -84,6 +91,14 @@ def anchors_touching(wanted: Tensor, size: tuple[int, int]) -> Tensor:
     return F.max_pool2d(wanted.float()[None], size, stride=1)[0] > 0
 
 
+def anchors_inside(lends: Tensor, size: tuple[int, int]) -> Tensor:
+    """(n,) raster indices of the patches all of whose pixels (H, W) lend themselves; where there is none, of those that
+    hold such a pixel."""
+    inside = 1 - F.max_pool2d(1 - lends.float()[None], size, stride=1)[0]
+    found = inside if bool((inside > 0).any()) else anchors_touching(lends, size)
+    return found.flatten().nonzero()[:, 0]
+
+
 def nearest_patches(
     image: Tensor,
     target: Tensor,
@@ -92,6 +107,7 @@ def nearest_patches(
     generator: torch.Generator,
     report: Callable[[float], None],
     effort: Effort = THOROUGH,
+    lent: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """For every query a target patch about as near as the nearest: on average, with thorough effort, within 1 % of its
     distance.
@@ -100,12 +116,15 @@ def nearest_patches(
         image, target: (3, H, W) and (3, H2, W2), whole values 0 to 255.
         size: of the patches, (height, width).
         queries: (n,) raster indices of anchors in the image.
+        lent: (m,) raster indices of the target's anchors that may be taken; None: all of them.
 
     Returns:
         (n,) raster indices of anchors in the target, and (n,) sums of squared differences.
     """
     here, there = _Patches(image - GREY, size), _Patches(target - GREY, size)
-    shuffled = torch.randperm(there.count, generator=generator, device=generator.device)[: effort.candidates]
+    count = there.count if lent is None else len(lent)
+    shuffled = torch.randperm(count, generator=generator, device=generator.device)[: effort.candidates]
+    shuffled = shuffled if lent is None else lent[shuffled]
     basis = _principal_components(there.at(shuffled[:SAMPLES]))
     cells = _sort_into_cells(there.along(basis), shuffled)
     probes = _nearest(here.along(basis)[queries], cells.centres, effort.probes)

@@ -46,23 +46,30 @@ class Manner:
 
 @torch.no_grad()
 def study(
-    painting: Tensor, composite: Tensor, mask: Tensor, network: FeatureNetwork, layers: Collection[str] = LAYERS
+    painting: Tensor,
+    composite: Tensor,
+    mask: Tensor,
+    network: FeatureNetwork,
+    layers: Collection[str] = LAYERS,
+    weight: Tensor | None = None,
 ) -> Manner:
     """Learn a painting's manner for an object: from what is near it, and from what looks like it.
 
     Args:
         painting: (3, H, W) RGB in [0, 1], the whole of it or a wide part, with strokes as large as in the window that
             is to be repainted.
-        composite: (3, H, W), the object pasted in.
-        mask: (H, W) in [0, 1], the object's place: what is under it is not imitated.
+        composite: (3, H, W), the object pasted in; of any size where there is a weight.
+        mask: (H, W) in [0, 1], the object's place in it: what of the painting is under it is not imitated.
         network: whose features.
         layers: of it.
+        weight: (H, W) at least 0 and somewhere more, how much each pixel of the painting counts; by default the more,
+            the nearer it is to the object.
     """
     found = {layer: features_of(painting, network, layer) for layer in layers}
-    weight = attention(mask)
+    weight = attention(mask) if weight is None else weight
     matched = found[MATCHED] if MATCHED in found else features_of(painting, network, MATCHED)
     resembling = resemblance(matched, features_of(composite, network, MATCHED), mask, weight)
-    weight = weight * (EVERYWHERE + F.interpolate(resembling[None, None], mask.shape, mode="bilinear")[0, 0])
+    weight = weight * (EVERYWHERE + F.interpolate(resembling[None, None], weight.shape, mode="bilinear")[0, 0])
     statistics = {
         layer: regular(moments(features, scale_bilinear(weight, (features.shape[1], features.shape[2]))))
         for layer, features in found.items()
@@ -98,8 +105,9 @@ def resemblance(painting: Tensor, composite: Tensor, mask: Tensor, weight: Tenso
     photograph's are brighter all over.
 
     Args:
-        painting, composite: (C, h, w) features.
-        mask: (H, W), the object's place.
+        painting: (C, h, w) features.
+        composite: (C, h', w') features.
+        mask: (H', W'), the object's place in the composite.
         weight: (H, W) at least 0, where the painting may be looked at.
 
     Returns:
@@ -107,7 +115,7 @@ def resemblance(painting: Tensor, composite: Tensor, mask: Tensor, weight: Tenso
     """
     size = (painting.shape[1], painting.shape[2])
     free = scale_bilinear(weight, size).flatten() > 0
-    inside = scale_bilinear(mask, size).flatten() > HALF
+    inside = scale_bilinear(mask, (composite.shape[1], composite.shape[2])).flatten() > HALF
     if not (free.any() and inside.any()):
         return torch.ones(size).to(painting)
     goal, own = (_alike(features.flatten(1)[:, some]) for features, some in ((painting, free), (composite, inside)))

@@ -12,7 +12,7 @@ from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.repaint.neighbours import SCORES
 from painterly_engine.repaint.objective import CONTENT_LAYER, PATCH_LAYER
-from painterly_engine.repaint.scales import Level, levels
+from painterly_engine.repaint.scales import Level, Part, levels
 from painterly_engine.window import Box, Size, sizes
 
 FLOAT = 4
@@ -32,19 +32,25 @@ def predict(level: Level, network: FeatureNetwork) -> int:
 
 
 def affordable(
-    settings: Repaint, around: Box, painting: Size, network: FeatureNetwork, free: int | None
+    settings: Repaint,
+    around: Box,
+    painting: Size,
+    network: FeatureNetwork,
+    free: int | None,
+    part: Part | None = None,
 ) -> tuple[Repaint, list[str]]:
     """The settings, without their finest scales where a device has no room for them.
 
     Args:
         free: bytes that may be used; None where nobody knows.
+        part: as for ``levels``.
 
     Returns:
         The settings, and a sentence for the user where something was left out.
     """
     left = settings
     while free is not None and len(left.sides) > 1:
-        finest = levels(around, painting, left.sides, network.smallest_side())[-1]
+        finest = levels(around, painting, left.sides, network.smallest_side(), part)[-1]
         if predict(finest, network) <= SHARE * free:
             break
         left = replace(left, sides=left.sides[:-1])

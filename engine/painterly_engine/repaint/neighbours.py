@@ -34,10 +34,19 @@ class Vocabulary:
 
     Args:
         features: (C, h, w) of the painting.
+        lent: (h, w) bool, the positions that may be imitated; None: all of them.
+
+    Attributes:
+        positions: (n,) raster indices of the patches that may be imitated.
+        patches: (n, 9·C) of length 1.
     """
 
-    def __init__(self, features: Tensor) -> None:
+    def __init__(self, features: Tensor, lent: Tensor | None = None) -> None:
         self.patches = all_patches(features)
+        self.positions = torch.arange(len(self.patches), device=features.device)
+        if lent is not None:
+            self.positions = lent.flatten().nonzero()[:, 0]
+            self.patches = self.patches[self.positions]
         step = -(-len(self.patches) // SAMPLES)
         sample = self.patches[::step]
         moment = (sample.T @ sample).double().cpu()
@@ -46,7 +55,7 @@ class Vocabulary:
         self.short = self.patches @ self.basis
 
     def nearest(self, wanted: Tensor, report: Callable[[float], None]) -> Tensor:
-        """(n,) raster indices of the painting's positions whose patches (n, 9·C) are most like."""
+        """(n,) which of the ``patches`` each of (n, 9·C) is most like."""
         found: list[Tensor] = []
         chunks = torch.split(wanted @ self.basis, max(1, SCORES // len(self.short)))
         for done, some in enumerate(chunks, start=1):

@@ -22,6 +22,7 @@ from torch import Tensor
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.repaint.neighbours import Vocabulary, patches
 from painterly_engine.resample import resize
+from painterly_engine.style import lent
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PATCH_LAYER = "relu3_1"
@@ -53,12 +54,14 @@ class Pictures:
         ground: (3, h, w), the painting in the object's surroundings.
         composite: (3, h, w), the object in its surroundings.
         support: (h, w) in [0, 1].
+        lends: (H, W) in [0, 1], how much of each place of the context may be imitated; None: all of it.
     """
 
     context: Tensor
     ground: Tensor
     composite: Tensor
     support: Tensor
+    lends: Tensor | None = None
 
     def blend(self, picture: Tensor) -> Tensor:
         """(3, h, w): as it will be seen."""
@@ -88,8 +91,9 @@ class Objective:
         cover = self.covers[self.patched].flatten()
         self.positions = (cover >= min(COVERED, float(cover.max()) / 2)).nonzero()[:, 0]
         self.counts = cover[self.positions] / cover[self.positions].sum()
-        self.vocabulary = Vocabulary(self.painting[self.patched])
-        self.general = {layer: _gram(self.painting[layer], None) for layer in self.styled}
+        lenders = {layer: self._lent(layer) for layer in self.layers}
+        self.vocabulary = Vocabulary(self.painting[self.patched], lenders[self.patched])
+        self.general = {layer: _gram(self.painting[layer], lenders[layer]) for layer in self.styled}
 
     @torch.no_grad()
     def aim(self, picture: Tensor, report: Callable[[float], None]) -> Tensor:
@@ -99,8 +103,8 @@ class Objective:
             (h', w') int64, raster indices into the context's features at the patches' layer; -1 where nothing matches.
         """
         features = self._features(self.pictures.blend(picture))[self.patched]
-        nearest = self.vocabulary.nearest(patches(features, self.positions), report)
-        self.wanted = self.vocabulary.patches[nearest]
+        number = self.vocabulary.nearest(patches(features, self.positions), report)
+        self.wanted, nearest = self.vocabulary.patches[number], self.vocabulary.positions[number]
         size = self.painting[self.patched].shape[1:]
         chosen = self.counts.new_zeros(size.numel())
         chosen.index_add_(0, nearest, self.counts)
@@ -122,6 +126,11 @@ class Objective:
     def _features(self, picture: Tensor) -> dict[str, Tensor]:
         found: dict[str, Tensor] = self.network(picture * self.network.layout.pixel_scale, self.layers)
         return found
+
+    def _lent(self, layer: str) -> Tensor | None:
+        """(h, w) bool: the context's positions at a layer that may be imitated; None: all of them."""
+        lends = self.pictures.lends
+        return None if lends is None else lent(lends, _size(self.painting[layer]))
 
     def _gram_wanted(self, layer: str, chosen: Tensor) -> Tensor:
         particular = _gram(self.painting[layer], resize(chosen, _size(self.painting[layer])))

@@ -86,7 +86,7 @@ def repaint(canvas: Canvas, network: FeatureNetwork, settings: Repaint, wishes: 
         PainterlyError: NOT_FINITE.
     """
     network = for_iterating(network)
-    plan = levels(canvas.around, canvas.size, settings.sides, network.smallest_side())
+    plan = levels(canvas.around, canvas.size, settings.sides, network.smallest_side(), canvas.part)
     telling.plan(plan, settings.iterations)
     picture: Tensor | None = None
     before: Tensor | None = None
@@ -140,12 +140,23 @@ def _outline(support: Tensor) -> Tensor:
     return 4 * support * (1 - support)
 
 
-def _as_crisp(picture: Tensor, support: Tensor, painting: Tensor) -> Tensor:
-    """(3, h, w) with as much fine contrast as the painting has, but for the outline: what blending has taken."""
-    fine, goal = _fine(picture), _fine(painting)
-    there = (fine.square() * support).sum() / (3 * support.sum() + TINY)
-    gain = (goal.square().mean() / (there + TINY**2)).sqrt() - 1
-    return picture + gain.clamp(0, CRISPER) * (1 - _outline(support)) * fine
+def _as_crisp(picture: Tensor, support: Tensor, goal: float) -> Tensor:
+    """(3, h, w) with as much fine contrast as the painting has, but for the outline: what blending has taken.
+
+    Args:
+        goal: mean square of the painting's finest detail.
+    """
+    fine = _fine(picture)
+    there = float((fine.square() * support).sum() / (3 * support.sum() + TINY))
+    gain: float = (goal / (there + TINY**2)) ** 0.5 - 1
+    return picture + min(max(gain, 0.0), CRISPER) * (1 - _outline(support)) * fine
+
+
+def _mean(planes: Tensor, lends: Tensor | None) -> float:
+    """Of (…, H, W), where (H, W) lends itself."""
+    if lends is None:
+        return float(planes.mean())
+    return float((planes * lends).mean() / (lends.mean() + TINY))
 
 
 def _fine(picture: Tensor) -> Tensor:
@@ -169,9 +180,9 @@ def _finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) -
     """At the painting's own size, with strokes of its own."""
     own = canvas.own_size()
     painted = resize(picture, canvas.around.size).clamp(0, 1)
-    melted = _outline_melted(own.blend(painted), own.support, float(_steps(own.context).mean()))
-    laid = lay_strokes(melted, own.context, own.support > 0, wishes.seed, telling.finishing)
-    laid = _as_crisp(laid, own.support, own.context)
+    melted = _outline_melted(own.blend(painted), own.support, _mean(_steps(own.context), own.lends))
+    laid = lay_strokes(melted, own.context, own.support > 0, wishes.seed, telling.finishing, own.lends)
+    laid = _as_crisp(laid, own.support, _mean(_fine(own.context).square(), own.lends))
     if wishes.kept > 0:
         laid = laid + wishes.kept * _fine(painted)
     result = torch.lerp(own.composite, laid, wishes.painted).clamp(0, 1)

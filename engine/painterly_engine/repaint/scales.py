@@ -6,6 +6,7 @@ same object costs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from painterly_engine.window import Box, Size
@@ -20,13 +21,17 @@ STEP = 0.8
 """A scale is left out when the finest is not clearly larger."""
 
 
+Part = Callable[[float], Box]
+"""Which part of a picture is imitated, of about so many of its pixels."""
+
+
 @dataclass(frozen=True)
 class Level:
     """One scale.
 
     Attributes:
         size: (h, w) of the object's surroundings.
-        context: the part of the painting that is imitated, in the painting's own pixels.
+        context: the part of the painting, or of another picture, that is imitated, in that picture's own pixels.
         context_size: (h, w) of it at this scale.
     """
 
@@ -40,7 +45,9 @@ def surroundings(box: Box, size: Size) -> Box:
     return box.grown(max(MARGIN, round(MARGIN_SHARE * max(box.size))), size)
 
 
-def levels(around: Box, painting: Size, longest: tuple[int, ...], smallest: int) -> list[Level]:
+def levels(
+    around: Box, painting: Size, longest: tuple[int, ...], smallest: int, part: Part | None = None
+) -> list[Level]:
     """The scales to work at, from coarse to fine.
 
     Args:
@@ -48,16 +55,18 @@ def levels(around: Box, painting: Size, longest: tuple[int, ...], smallest: int)
         painting: (H, W).
         longest: sides of the surroundings to work at, ascending; no picture is enlarged, and the last is the finest.
         smallest: side that a picture must have for the network; thin pictures are stretched to it.
+        part: what is imitated; by default what of the painting is nearest to the object.
     """
     own = max(around.size)
     finest = min(longest[-1], own)
     sides = [side for side in longest[:-1] if side < STEP * finest] + [finest]
-    return [_level(around, painting, side / own, smallest) for side in sides]
+    imitated = part or near(around, painting)
+    return [_level(around, imitated, side / own, smallest) for side in sides]
 
 
-def _level(around: Box, painting: Size, scale: float, smallest: int) -> Level:
+def _level(around: Box, part: Part, scale: float, smallest: int) -> Level:
     size = (max(smallest, round(around.size[0] * scale)), max(smallest, round(around.size[1] * scale)))
-    context = _context(around, painting, max(CONTEXT, ROOMY * size[0] * size[1]) / scale**2)
+    context = part(max(CONTEXT, ROOMY * size[0] * size[1]) / scale**2)
     height, width = (
         max(smallest, round(length * side / own))
         for length, side, own in zip(context.size, size, around.size, strict=True)
@@ -65,18 +74,22 @@ def _level(around: Box, painting: Size, scale: float, smallest: int) -> Level:
     return Level(size, context, (height, width))
 
 
-def _context(around: Box, painting: Size, area: float) -> Box:
-    """The surroundings grown on all sides, as far as the painting goes, to about an area of its pixels."""
-    low, high = 0, max(painting)
-    while low < high:  # the largest margin that is not too much
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if around.grown(middle, painting).area <= area else (low, middle - 1)
-    return around.grown(low, painting)
+def near(around: Box, painting: Size) -> Part:
+    """The surroundings grown on all sides, as far as the painting (H, W) goes."""
+
+    def part(area: float) -> Box:
+        low, high = 0, max(painting)
+        while low < high:  # the largest margin that is not too much
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if around.grown(middle, painting).area <= area else (low, middle - 1)
+        return around.grown(low, painting)
+
+    return part
 
 
-def own_context(around: Box, painting: Size) -> Box:
-    """The part of the painting that lends its strokes, at the painting's own size."""
-    return _context(around, painting, max(CONTEXT, around.area))
+def own_context(around: Box, painting: Size, part: Part | None = None) -> Box:
+    """The part of what is imitated that lends its strokes, at its own size."""
+    return (part or near(around, painting))(max(CONTEXT, around.area))
 
 
 def working_size(around: Box, finest: int) -> list[int]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from painterly_engine.finishing.finish import to_bytes
-from painterly_engine.finishing.patches import Effort, anchors_touching, nearest_patches, vote
+from painterly_engine.finishing.patches import Effort, anchors_inside, anchors_touching, nearest_patches, vote
+from painterly_engine.style import lent
 
 SIDE = 5
 MIDDLE = 1.2
@@ -21,13 +22,21 @@ EFFORT = Effort(candidates=2**19, probes=8)
 """A stroke that is nearly the best is as good; large paintings have more of them than can be looked at."""
 
 
-def lay_strokes(picture: Tensor, context: Tensor, wanted: Tensor, seed: int, report: Callable[[float], None]) -> Tensor:
+def lay_strokes(
+    picture: Tensor,
+    context: Tensor,
+    wanted: Tensor,
+    seed: int,
+    report: Callable[[float], None],
+    lends: Tensor | None = None,
+) -> Tensor:
     """
     Args:
         picture: (3, h, w) RGB in about [0, 1].
         context: (3, H, W), the painting to take pieces from.
         wanted: (h, w) bool.
         seed: of the search.
+        lends: (H, W) in [0, 1], how much of the context may be imitated; None: all of it.
 
     Returns:
         (3, h, w): pieces of the context where wanted, else the picture.
@@ -36,7 +45,8 @@ def lay_strokes(picture: Tensor, context: Tensor, wanted: Tensor, seed: int, rep
     size = height, width
     generator = torch.Generator(device=picture.device).manual_seed(seed)
     queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
-    field, _ = nearest_patches(to_bytes(picture), to_bytes(context), size, queries, generator, report, EFFORT)
+    anchors = None if lends is None else anchors_inside(lent(lends, (context.shape[1], context.shape[2])), size)
+    field, _ = nearest_patches(to_bytes(picture), to_bytes(context), size, queries, generator, report, EFFORT, anchors)
     laid = vote(queries, field, context, wanted, _middles(size).to(picture))
     return torch.where(wanted, laid, picture)
 

@@ -63,7 +63,10 @@ class Telling:
         return tick
 
     def field(self, number: int, layer: str, field: Tensor, level: Level, size: torch.Size) -> None:
-        """The matches (h, w) at scale ``number``, raster indices into features of ``size`` of the level's context."""
+        """The matches (h, w) at scale ``number``, raster indices into features of ``size`` of the level's context; they
+        are told where they are places of the painting."""
+        if not self.canvas.imitates_painting:
+            return
         found = places(field.clamp(min=0), (size[0], size[1]))
         corner, extent = (
             torch.tensor(pair, device=found.device).view(2, 1, 1) / torch.tensor(self.canvas.size).view(2, 1, 1)
