@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from painterly_engine.service.jobs import PATIENCE, Job, JobQueue, Room
@@ -29,11 +31,12 @@ def played(queue: JobQueue) -> list[str]:
     ran: list[str] = []
     while queue:
         expected = queue.waiting
+        assert queue.length == len(expected)
         started = queue.start_next()
         assert started is expected[0]
         assert queue.waiting == expected[1:]
         ran.append(started.job_id)
-        queue.finish()
+        queue.finish(started)
     return ran
 
 
@@ -41,11 +44,47 @@ def test_first_in_first_out_one_at_a_time() -> None:
     first, second, third = job("1"), job("2"), job("3")
     queue = queue_of(first, second, third)
     assert queue.start_next() is first
-    assert queue.start_next() is None, "one is running"
+    assert queue.running == [first]
     assert queue.waiting == (second, third)
     assert queue.everyone() == (first, second, third)
-    queue.finish()
+    queue.finish(first)
     assert queue.start_next() is second
+
+
+def test_as_many_run_as_are_asked_for_and_end_in_any_order() -> None:
+    first, second, third = job("1"), job("2", "b"), job("3")
+    queue = queue_of(first, second, third)
+    assert [queue.start_next(), queue.start_next()] == [first, second]
+    queue.finish(second)
+    assert queue.everyone() == (first, third)
+    assert queue.start_next() is third
+    assert queue.start_next() is None
+    queue.finish(third)
+    queue.finish(first)
+    assert not queue
+
+
+def test_two_jobs_put_back_go_before_all_others_in_the_order_they_were_lost() -> None:
+    first, second = job("1"), job("2")
+    queue = queue_of(first, second, job("3", priority=Priority.PREVIEW))
+    preview = queue.start_next()
+    assert preview is not None
+    queue.finish(preview)
+    queue.start_next()
+    queue.start_next()
+    queue.add(job("4", "b", Priority.PREVIEW))
+    queue.put_back(second)
+    queue.put_back(first)
+    assert played(queue) == ["2", "1", "4"]
+
+
+def test_the_order_of_a_thousand_jobs_is_told_at_once() -> None:
+    """It is told whenever a job comes or goes."""
+    waiting = [job(str(n), f"client {n % 7}", list(Priority)[n % 3]) for n in range(1000)]
+    queue = queue_of(*waiting, room=Room(jobs=1000, of_one=1000))
+    began = time.perf_counter()
+    assert len(queue.waiting) == 1000
+    assert time.perf_counter() - began < 0.5, "it used to be seconds"
 
 
 def test_clients_take_turns_each_in_its_own_order() -> None:
@@ -55,9 +94,10 @@ def test_clients_take_turns_each_in_its_own_order() -> None:
 
 def test_who_comes_late_does_not_wait_for_all_of_another_clients_jobs() -> None:
     queue = queue_of(*(job(f"a{n}") for n in range(5)))
-    queue.start_next()
+    running = queue.start_next()
+    assert running is not None
     queue.add(job("b", "b"))
-    queue.finish()
+    queue.finish(running)
     assert played(queue)[0] == "b"
 
 
@@ -108,16 +148,17 @@ def test_a_job_put_back_is_next_whatever_else_waits() -> None:
     queue = queue_of(first)
     queue.start_next()
     queue.add(job("2", "b", Priority.PREVIEW))
-    queue.put_back()
-    assert queue.running is None
+    queue.put_back(first)
+    assert queue.running == []
     assert queue.find("1") is first
     assert played(queue) == ["1", "2"]
 
 
 def test_a_job_put_back_can_be_removed() -> None:
-    queue = queue_of(job("1"))
+    first = job("1")
+    queue = queue_of(first)
     queue.start_next()
-    queue.put_back()
+    queue.put_back(first)
     queue.remove_waiting(queue.waiting[0])
     assert not queue
 
@@ -129,7 +170,7 @@ def test_jobs_are_found_waiting_and_running_but_not_when_removed() -> None:
     assert queue.find("1") is first
     assert queue.find("2") is second
     queue.remove_waiting(second)
-    queue.finish()
+    queue.finish(first)
     assert queue.find("1") is None
     assert queue.find("2") is None
     assert queue.start_next() is None

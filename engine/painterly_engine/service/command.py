@@ -7,8 +7,10 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import zmq
 
 from painterly_engine import __version__
 from painterly_engine.service.home import Home
@@ -16,9 +18,11 @@ from painterly_engine.service.jobs import Room
 from painterly_engine.service.limits import Limits
 from painterly_engine.service.lock import EngineLock
 from painterly_engine.service.log import log_to_file
+from painterly_engine.service.pool import Bounds, Pool
 from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_engine.service.server import Server
 from painterly_engine.service.settings import Settings
+from painterly_engine.service.supervisor import LocalPool
 from painterly_protocol import paths
 from painterly_protocol.client import connect
 from painterly_protocol.errors import PainterlyError
@@ -26,6 +30,8 @@ from painterly_protocol.keyring import Keyring
 from painterly_protocol.listener import LEASE_S, Door, Listener, Transport
 
 LOG_FILE = "engine.log"
+BACKENDS = ("local", "ray")
+CLUSTER_START_S = 600.0  # an actor may wait for a machine to be switched on
 TAKEOVER_S = 15.0  # how long a stopping engine may keep the lock
 _log = logging.getLogger(__name__)
 
@@ -38,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--endpoint", choices=[transport.value for transport in Transport], help="default: ipc where there is such"
     )
     parser.add_argument("--listen", metavar="HOST:PORT", help="let other machines in that “painterly keys” knows")
+    _add_workers(parser.add_argument_group("workers"))
     idle = parser.add_argument_group("when idle")
     idle.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after so long without a job")
     idle.add_argument(
@@ -50,9 +57,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_limits(parser.add_argument_group("limits"), default)
     parser.add_argument("--runner", default=DEFAULT_FACTORY, help=argparse.SUPPRESS)
     parser.add_argument("--cancel-grace", type=float, default=default.cancel_grace_s, help=argparse.SUPPRESS)
-    parser.add_argument("--start-limit", type=float, default=default.start_s, help=argparse.SUPPRESS)
+    parser.add_argument("--start-limit", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--stall", type=float, default=default.stall_s, help=argparse.SUPPRESS)
     parser.add_argument("--lease", type=float, default=LEASE_S, help=argparse.SUPPRESS)
+
+
+def _add_workers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--backend", choices=BACKENDS, default=BACKENDS[0], help="where they are (default: this machine)"
+    )
+    group.add_argument(
+        "--workers", metavar="N|MIN:MAX", type=_bounds, help="jobs that run at the same time (default: 1)"
+    )
+    group.add_argument(
+        "--devices", metavar="0,1,…", help="of this machine's graphics cards, for its workers to share out"
+    )
+    group.add_argument(
+        "--address", metavar="auto|HOST:PORT|ray://HOST:PORT", help="of the Ray cluster (default: its own)"
+    )
+    group.add_argument(
+        "--gpus-each", type=float, metavar="N", default=0.0, help="of a node, for each worker of a cluster"
+    )
+    group.add_argument("--cpus-each", type=float, metavar="N", default=1.0, help="(%(default)g)")
+
+
+def _bounds(text: str) -> tuple[int, int]:
+    """``2`` or ``1:4`` → fewest, most."""
+    fewest, _, most = text.partition(":")
+    numbers = int(fewest), int(most or fewest)
+    if not 1 <= numbers[0] <= numbers[1]:
+        raise argparse.ArgumentTypeError("give how many, or the fewest and the most as in 1:4")
+    return numbers
 
 
 def _add_limits(group: argparse._ArgumentGroup, default: Settings) -> None:
@@ -87,8 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         log_to_file(LOG_FILE)
         _sweep(folder)
-        listener = _listener(arguments, folder)
-        _serve(Server(listener, _settings(arguments), Home(listener, lock)))
+        listener, settings = _listener(arguments, folder), _settings(arguments)
+        _serve(Server(listener, _pool(arguments, listener, settings), settings, Home(listener, lock)))
     except PainterlyError as error:
         _log.error("%s", error)
         print(error, file=sys.stderr)
@@ -103,7 +138,22 @@ def _listener(arguments: argparse.Namespace, folder: Path) -> Listener:
     return Listener(folder, __version__, transport, lease_s=arguments.lease, door=door)
 
 
+def _pool(arguments: argparse.Namespace, listener: Listener, settings: Settings) -> Callable[[zmq.Poller], Pool]:
+    if arguments.backend != "ray":
+        return lambda poller: LocalPool(listener, poller, settings)
+    from painterly_engine.cluster.options import ClusterOptions
+    from painterly_engine.cluster.pool import RayPool
+
+    options = ClusterOptions(
+        arguments.address, arguments.gpus_each, arguments.cpus_each, settings.limits.memory, settings.runner
+    )
+    return lambda poller: RayPool(listener, poller, settings.workers, options)
+
+
 def _settings(arguments: argparse.Namespace) -> Settings:
+    devices = tuple(arguments.devices.split(",")) if arguments.devices else ()
+    fewest, most = arguments.workers or (max(1, len(devices)),) * 2
+    far = arguments.backend == "ray"
     return Settings(
         room=Room(arguments.capacity, arguments.capacity_each),
         limits=Limits(
@@ -113,11 +163,13 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             memory=None if arguments.max_memory is None else arguments.max_memory * 2**20,
         ),
         cancel_grace_s=arguments.cancel_grace,
-        start_s=arguments.start_limit,
+        start_s=arguments.start_limit or (CLUSTER_START_S if far else Settings.start_s),
         stall_s=arguments.stall,
         idle_unload_s=arguments.idle_unload or None,
         idle_exit_s=arguments.idle_exit,
         runner=arguments.runner,
+        workers=Bounds(fewest, most, warm=fewest if far else 0),
+        devices=devices,
     )
 
 

@@ -1,43 +1,42 @@
-"""Brings jobs and the worker together: who runs, who waits, what follows when either breaks down."""
+"""Brings jobs and workers together: who runs, who waits, what follows when either breaks down."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from painterly_engine.service.clock import AwakeClock
 from painterly_engine.service.jobs import Job, JobQueue
 from painterly_engine.service.log import event
 from painterly_engine.service.outcomes import Outcome, Outcomes
+from painterly_engine.service.pool import Death, Pool, WorkerMessage, WorkerState
 from painterly_engine.service.settings import Settings
+from painterly_engine.service.staff import Place, Staff, stillborn
 from painterly_engine.service.states import Event, Lifecycle
-from painterly_engine.service.supervisor import Supervisor, WorkerMessage, WorkerState
 from painterly_engine.service.tally import Tally
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.listener import Listener, Peer
 from painterly_protocol.messages import Failure, Progress, Queued, Result, Submit
 
+MOST_MOVES = 5  # machines that may go down under a job
 _log = logging.getLogger(__name__)
 
 
 class Foreman:
-    """Runs one job at a time in the worker. ``turn`` is to be called often; nothing here waits."""
+    """Runs as many jobs at a time as the pool has workers. ``turn`` is to be called often; nothing here waits."""
 
-    def __init__(self, listener: Listener, supervisor: Supervisor, settings: Settings, clock: AwakeClock) -> None:
+    def __init__(self, listener: Listener, pool: Pool, settings: Settings, clock: AwakeClock) -> None:
         self._listener = listener
-        self._supervisor = supervisor
         self._settings = settings
         self._clock = clock
         self._queue = JobQueue(settings.room)
         self._outcomes = Outcomes()
-        self._places: dict[str, int] = {}  # what waiting jobs' clients were told
-        self._quiet_until = 0.0  # when the running job's worker has been deaf or mute for too long
-        self._born_by = 0.0  # when a starting worker must have said Hello
-        self._idle_since = 0.0
+        self._told: dict[str, int] = {}  # what place in the queue each waiting job's client was told
         self._last_job: Mapping[str, object] = {}
         self.tally = Tally()
         self.life = Lifecycle()
+        self._staff = Staff(pool, settings, clock, self.life, self.tally)
 
     @property
     def busy(self) -> bool:
@@ -46,17 +45,20 @@ class Foreman:
 
     @property
     def running(self) -> str | None:
-        return self._queue.running.job_id if self._queue.running else None
+        """The job that has run for longest."""
+        return self._queue.running[0].job_id if self._queue.running else None
 
     @property
     def queued(self) -> int:
-        return len(self._queue.waiting)
+        return self._queue.length
 
     def details(self) -> Mapping[str, object]:
         """For a Status: msgpack-plain."""
+        first = self._staff.places[0]
         return {
-            "worker_pid": self._supervisor.pid,
-            "worker": self._supervisor.state.value,
+            "worker_pid": first.worker.pid,
+            "worker": first.state.value,
+            **({"workers": [_facts(place) for place in self._staff.places]} if len(self._staff.places) > 1 else {}),
             "last_job": self._last_job,
             **self.tally.numbers(),
         }
@@ -113,61 +115,79 @@ class Foreman:
         self.life.happen(Event.STOP)
         for job in self._queue.everyone():
             self._listener.send(job.client, cancelled(job.job_id, "The engine was stopped."))
-        self._supervisor.kill()
+        self._staff.close()
 
     # ------------------------------------------------------------ the loop
 
+    def open(self) -> None:
+        """Have the workers that the engine starts with."""
+        self._tell_all(self._staff.open())
+
     def turn(self) -> None:
-        self._hear_worker()
-        self._mourn_worker()
+        self._hear_workers()
+        self._mourn_workers()
         self._end_patience()
-        self._unload()
+        self._staff.let_go()
         self._run_next()
 
     def _run_next(self) -> None:
-        if self._queue.running or not self._queue:
-            return
-        if self._supervisor.state is WorkerState.ABSENT:
-            self.start_worker()
-        if self._supervisor.state is not WorkerState.IDLE:
-            return
-        job = self._queue.start_next()
+        """Give each idle worker a job, and have more workers where too few are idle."""
+        started = False
+        while self._queue.length and (place := self._staff.idle()) is not None:
+            self._start(place)
+            started = True
+        if started:
+            self._tell_places()
+        if self._queue.length:
+            self._tell_all(self._staff.hire(self._queue.length))
+
+    def _start(self, place: Place) -> None:
+        if not self._queue.running:
+            self.life.happen(Event.JOB_STARTS)
+        place.job = job = self._queue.start_next()
         assert job is not None
         job.started = self._clock.now
-        self._places.pop(job.job_id, None)
-        self.life.happen(Event.JOB_STARTS)
+        self._told.pop(job.job_id, None)
         self.tally.started(job.started - job.arrived)
-        event(_log, "job-starts", job=job.job_id, waited=job.started - job.arrived, worker=self._supervisor.pid)
-        self._tell_places()
-        self._quiet_until = job.started + self._settings.stall_s
+        event(_log, "job-starts", job=job.job_id, waited=job.started - job.arrived, worker=place.worker.pid)
+        place.quiet_until = job.started + self._settings.stall_s
         try:
-            self._supervisor.assign(job.frames)
+            place.worker.assign(job.frames)
         except PainterlyError as error:
-            self._supervisor.kill()
-            self._end(job, failure_of(job.job_id, error))
+            place.worker.kill()
+            self._end(place, failure_of(job.job_id, error))
 
     def _abandon(self, job: Job, verdict: Failure) -> None:
         """A waiting job ends at once; a running one when the worker has left it or been killed for not doing so."""
-        if job is not self._queue.running:
+        if job not in self._queue.running:
             self._queue.remove_waiting(job)
             self._conclude(job, verdict)
             self._tell_places()
         elif job.verdict is None:
-            job.verdict = verdict
-            self._quiet_until = self._clock.now + self._settings.cancel_grace_s
-            self._supervisor.cancel(job.job_id)
+            place, job.verdict = self._staff.of(job), verdict
+            place.quiet_until = self._clock.now + self._settings.cancel_grace_s
+            place.worker.cancel(job.job_id)
 
     def _lose_client(self, job: Job) -> None:
         event(_log, "client-lost", job=job.job_id)
         job.lost = True
         self._abandon(job, cancelled(job.job_id))
 
-    def _end(self, job: Job, how: Result | Failure, frames: Sequence[wire.Buffer] | None = None) -> None:
-        """The running job has ended."""
-        self._queue.finish()
-        self.life.happen(Event.JOB_ENDS)
-        self._idle_since = self._clock.now
+    def _end(self, place: Place, how: Result | Failure, frames: Sequence[wire.Buffer] | None = None) -> None:
+        """The job that runs in ``place`` has ended."""
+        job = self._leave(place)
+        self._queue.finish(job)
+        self._rest()
         self._conclude(job, how, frames)
+
+    def _leave(self, place: Place) -> Job:
+        job, place.job, place.idle_since = place.job, None, self._clock.now
+        assert job is not None
+        return job
+
+    def _rest(self) -> None:
+        if not self._queue.running:
+            self.life.happen(Event.JOB_ENDS)
 
     def _conclude(self, job: Job, how: Result | Failure, frames: Sequence[wire.Buffer] | None = None) -> None:
         name = how.code if isinstance(how, Failure) else "done"
@@ -175,7 +195,7 @@ class Foreman:
         event(_log, "job-ends", job=job.job_id, outcome=name, ran=ran)
         self.tally.ended(name, ran)
         self._last_job = {"job_id": job.job_id, "outcome": name}
-        self._places.pop(job.job_id, None)
+        self._told.pop(job.job_id, None)
         outcome = Outcome(job.job_id, job.client, wire.fingerprint(job.frames), frames or wire.encode(how))
         if not job.lost:
             self._outcomes.keep(outcome)
@@ -184,122 +204,113 @@ class Foreman:
     def _tell_places(self) -> None:
         """Tell the clients of waiting jobs whose place has changed."""
         for place, job in enumerate(self._queue.waiting):
-            if self._places.get(job.job_id) != place:
-                self._places[job.job_id] = place
+            if self._told.get(job.job_id) != place:
+                self._told[job.job_id] = place
                 self._listener.send(job.client, Queued(job.job_id, place))
 
     def _tell_where_it_is(self, job: Job) -> bool:
         """Queued or the latest Progress to the job's client; False when that one is gone."""
-        if job is not self._queue.running:
-            return self._listener.send(job.client, Queued(job.job_id, self._queue.waiting.index(job)))
         if job.progress is None:
-            return self._listener.send(job.client, Queued(job.job_id, 0))
+            return self._listener.send(job.client, Queued(job.job_id, self._told.get(job.job_id, 0)))
         return self._listener.forward(job.client, job.progress)
 
-    # ------------------------------------------------------------ the worker
+    # ------------------------------------------------------------ the workers
 
-    def start_worker(self) -> None:
-        self.life.happen(Event.WORKER_STARTS)
-        self._born_by = self._clock.now + self._settings.start_s
-        self.tally.workers += 1
-        try:
-            self._supervisor.start()
-        except PainterlyError as error:
-            _log.error("%s", error)
-            self._blame_worker(error)
+    def _hear_workers(self) -> None:
+        for place in self._staff.places:
+            unborn = place.state is WorkerState.STARTING
+            try:
+                for message, frames in place.worker.receive():
+                    self._pass_on(place, message, frames)
+            except PainterlyError as error:
+                _log.error("the worker sent what is no message: %s", error)
+                place.worker.kill()
+                self._lose_worker(place, Death("it spoke gibberish"), unborn)
+            if unborn and place.state is WorkerState.IDLE:
+                self._staff.welcome(place)
 
-    def _hear_worker(self) -> None:
-        unborn = self._supervisor.state is WorkerState.STARTING
-        try:
-            for message, frames in self._supervisor.receive():
-                self._pass_on(message, frames)
-        except PainterlyError as error:
-            _log.error("the worker sent what is no message: %s", error)
-            self._supervisor.kill()
-            self._lose_worker("it spoke gibberish", unborn)
-        if unborn and self._supervisor.state is WorkerState.IDLE:
-            self._idle_since = self._clock.now
-            self.life.happen(Event.WORKER_READY)
-
-    def _pass_on(self, message: WorkerMessage, frames: Sequence[wire.Buffer]) -> None:
-        job = self._queue.running
+    def _pass_on(self, place: Place, message: WorkerMessage, frames: Sequence[wire.Buffer]) -> None:
+        job = place.job
         if job is None or message.job_id != job.job_id:
             return
         if isinstance(message, Result | Failure):
             if job.verdict is not None:
-                self._end(job, job.verdict)
+                self._end(place, job.verdict)
             else:
-                self._end(job, message, frames)
+                self._end(place, message, frames)
             return
         if isinstance(message, Progress):
             job.progress = frames
         if job.verdict is not None:
             return
-        self._quiet_until = self._clock.now + self._settings.stall_s
+        place.quiet_until = self._clock.now + self._settings.stall_s
         if not self._listener.forward(job.client, frames):
             self._lose_client(job)
 
-    def _mourn_worker(self) -> None:
-        unborn = self._supervisor.state is WorkerState.STARTING
-        how = self._supervisor.found_dead()
-        if how is not None:
-            self._lose_worker(how, unborn)
+    def _mourn_workers(self) -> None:
+        for place, death, unborn in self._staff.dead():
+            self._lose_worker(place, death, unborn)
 
-    def _lose_worker(self, how: str, unborn: bool = False) -> None:
+    def _lose_worker(self, place: Place, death: Death, unborn: bool = False) -> None:
         """The worker is gone: a new one comes, unless it never was there. Its job is tried once more, then fails."""
         if unborn:
-            self._blame_worker(_stillborn(how))
+            self._tell_all(self._staff.blame(place, stillborn(death.how)))
             return
-        job = self._queue.running
+        job = place.job
         if job is not None and job.verdict is not None:
-            self._end(job, job.verdict)
-        elif job is not None and job.tried:
-            self._end(job, failure_of(job.job_id, _worker_died(how)))
+            self._end(place, job.verdict)
+        elif job is not None and (job.tried or job.moves >= MOST_MOVES):
+            self._end(place, failure_of(job.job_id, _worker_died(death.how)))
         elif job is not None:
-            self._retry(job)
-        self.start_worker()
+            self._retry(place, death)
+        self._tell_all(self._staff.replace(place))
 
-    def _retry(self, job: Job) -> None:
+    def _retry(self, place: Place, death: Death) -> None:
+        job = self._leave(place)
         event(_log, "job-retried", job=job.job_id)
-        job.tried, job.started, job.progress = True, None, None
+        job.started, job.progress = None, None
+        if death.of_machine:
+            job.moves += 1
+        else:
+            job.tried = True
         self.tally.retried += 1
-        self._queue.put_back()
-        self.life.happen(Event.JOB_ENDS)
+        self._queue.put_back(job)
+        self._rest()
         self._tell_places()
 
-    def _blame_worker(self, error: PainterlyError) -> None:
+    def _tell_all(self, errors: Iterable[PainterlyError]) -> None:
         """No worker can be had. Whoever waits is told; the next job tries again."""
-        self.life.happen(Event.WORKER_UNFIT)
-        for job in self._queue.waiting:
-            self._queue.remove_waiting(job)
-            self._conclude(job, failure_of(job.job_id, error))
+        for error in errors:
+            for job in self._queue.waiting:
+                self._queue.remove_waiting(job)
+                self._conclude(job, failure_of(job.job_id, error))
 
     def _end_patience(self) -> None:
-        """Kill a worker that is deaf, mute or not born in time; abandon a job that takes too long."""
-        job, now = self._queue.running, self._clock.now
-        if job is not None and now > self._quiet_until:
-            event(_log, "worker-killed", logging.WARNING, job=job.job_id, worker=self._supervisor.pid, why="it hangs")
-            self._supervisor.kill()
-            job.tried = True  # what hung once would hang again, and be waited for as long
-            self._lose_worker("it had stopped computing")
-        elif job is not None and self._overdue(job):
-            self._abandon(job, failure_of(job.job_id, self._settings.limits.too_long()))
-        elif self._supervisor.state is WorkerState.STARTING and now > self._born_by:
-            event(_log, "worker-killed", logging.ERROR, worker=self._supervisor.pid, why="it is not ready in time")
-            self._supervisor.kill()
-            self._blame_worker(_stillborn(f"it was not ready after {self._settings.start_s:g} s"))
+        """Kill workers that are deaf, mute or not born in time; abandon jobs that take too long."""
+        now = self._clock.now
+        for place in self._staff.busy:
+            assert place.job is not None
+            if now > place.quiet_until:
+                event(
+                    _log,
+                    "worker-killed",
+                    logging.WARNING,
+                    job=place.job.job_id,
+                    worker=place.worker.pid,
+                    why="it hangs",
+                )
+                place.worker.kill()
+                place.job.tried = True  # what hung once would hang again, and be waited for as long
+                self._lose_worker(place, Death("it had stopped computing"))
+            elif self._overdue(place.job):
+                self._abandon(place.job, failure_of(place.job.job_id, self._settings.limits.too_long()))
+        for place in self._staff.late():
+            how = f"it was not ready after {self._settings.start_s:g} s"
+            self._tell_all(self._staff.blame(place, stillborn(how)))
 
     def _overdue(self, job: Job) -> bool:
         most = self._settings.limits.seconds
         return most is not None and job.started is not None and self._clock.now - job.started > most
-
-    def _unload(self) -> None:
-        """Give the network's memory back after a while without a job; the next one waits for a new worker."""
-        limit = self._settings.idle_unload_s
-        idle = self._supervisor.state is WorkerState.IDLE and not self._queue
-        if idle and limit is not None and self._clock.now - self._idle_since > limit:
-            event(_log, "worker-unloaded", worker=self._supervisor.pid)
-            self._supervisor.kill()
 
 
 def cancelled(job_id: str, sentence: str = "The job was cancelled.") -> Failure:
@@ -325,9 +336,11 @@ def _worker_died(how: str) -> PainterlyError:
     )
 
 
-def _stillborn(how: str) -> PainterlyError:
-    return PainterlyError(
-        ErrorCode.WORKER_DIED,
-        f"The engine's worker cannot start ({how}).",
-        "Run “painterly doctor”; if it finds nothing, run install.py again.",
-    )
+def _facts(place: Place) -> Mapping[str, object]:
+    worker, job = place.worker, place.job
+    return {
+        "state": worker.state.value,
+        "pid": worker.pid,
+        "machine": worker.machine,
+        "job": job.job_id if job else None,
+    }

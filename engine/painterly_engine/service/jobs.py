@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from painterly_protocol import wire
@@ -17,7 +17,7 @@ _RANK = {priority: rank for rank, priority in enumerate(Priority)}
 Share = bytes | str
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """
     Attributes:
@@ -27,6 +27,7 @@ class Job:
         progress: the latest, as frames.
         verdict: what the job ends in once the worker has let go of it; None: in what the worker says.
         tried: a worker died under it, and it gets one more.
+        moves: machines that went down under it.
         lost: nobody was there to hear how it ends: submitted again, it runs again.
     """
 
@@ -38,6 +39,7 @@ class Job:
     progress: Sequence[wire.Buffer] | None = None
     verdict: Failure | None = None
     tried: bool = False
+    moves: int = 0
     lost: bool = False
 
     @property
@@ -65,41 +67,48 @@ class Room:
 
 
 class JobQueue:
-    """One job runs. Of those that wait the highest priority is next, the clients taking turns, each in its own order.
+    """As many jobs run as there are workers to take them. Of those that wait the highest priority is next, the clients
+    taking turns, each in its own order.
 
     After ``PATIENCE`` jobs that overtook one of lower priority, such a one is next: nobody waits for ever.
     """
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._jobs: dict[str, Job] = {}  # all of them, by id
         self._waiting: list[Job] = []  # in the order they came
         self._turns: OrderedDict[Share, int] = OrderedDict()  # when each client's last turn was
         self._overtaken = 0
-        self._returned: Job | None = None
-        self.running: Job | None = None
+        self._returned: list[Job] = []
+        self.running: list[Job] = []
 
     @property
     def waiting(self) -> tuple[Job, ...]:
         """In the order in which they will run, if no more come."""
-        order: list[Job] = [] if self._returned is None else [self._returned]
-        left, turns, overtaken = list(self._waiting), dict(self._turns), self._overtaken
-        while left:
-            job = _next(left, turns, overtaken)
-            left.remove(job)
-            overtaken = _overtaken(job, left, overtaken)
-            turns[job.share] = max(turns.values(), default=0) + 1
+        lanes, turns, overtaken = _Lanes(self._waiting), dict(self._turns), self._overtaken
+        order, last = list(self._returned), max(turns.values(), default=0)
+        while lanes:
+            job = lanes.next(turns, overtaken)
+            lanes.remove(job)
+            overtaken = _overtaken(job, lanes.ranks, overtaken)
+            turns[job.share] = last = last + 1
             order.append(job)
         return tuple(order)
 
+    @property
+    def length(self) -> int:
+        """How many wait."""
+        return len(self._returned) + len(self._waiting)
+
     def everyone(self) -> tuple[Job, ...]:
-        """The running job, then the waiting ones in order."""
-        return (*([self.running] if self.running else []), *self.waiting)
+        """The running jobs, then the waiting ones in order."""
+        return (*self.running, *self.waiting)
 
     def __bool__(self) -> bool:
-        return bool(self.running or self._returned or self._waiting)
+        return bool(self._jobs)
 
     def find(self, job_id: str) -> Job | None:
-        return next((job for job in self.everyone() if job.job_id == job_id), None)
+        return self._jobs.get(job_id)
 
     def add(self, job: Job) -> None:
         """Let ``job``, whose id must be new, wait.
@@ -115,50 +124,80 @@ class JobQueue:
         if len(self._waiting) >= self._room.jobs or (self._waiting and size + job.size > self._room.size):
             raise _full(f"The engine is busy: {len(self._waiting)} jobs are waiting already.")
         self._waiting.append(job)
+        self._jobs[job.job_id] = job
 
     def start_next(self) -> Job | None:
-        """Make the next job the running one, if none is."""
-        if self.running is not None or not (self._returned or self._waiting):
+        """Make the next job a running one, if one waits."""
+        job = self._returned.pop(0) if self._returned else self._take_turn()
+        if job is not None:
+            self.running.append(job)
+        return job
+
+    def _take_turn(self) -> Job | None:
+        if not self._waiting:
             return None
-        if self._returned is not None:
-            self.running, self._returned = self._returned, None
-            return self.running
-        job = _next(self._waiting, self._turns, self._overtaken)
+        job = _Lanes(self._waiting).next(self._turns, self._overtaken)
         self._waiting.remove(job)
-        self._overtaken = _overtaken(job, self._waiting, self._overtaken)
+        self._overtaken = _overtaken(job, {_rank(other) for other in self._waiting}, self._overtaken)
         self._turns[job.share] = max(self._turns.values(), default=0) + 1
         self._turns.move_to_end(job.share)
         while len(self._turns) > REMEMBERED:
             self._turns.popitem(last=False)
-        self.running = job
         return job
 
     def remove_waiting(self, job: Job) -> None:
-        if job is self._returned:
-            self._returned = None
-        else:
-            self._waiting.remove(job)
+        (self._returned if job in self._returned else self._waiting).remove(job)
+        del self._jobs[job.job_id]
 
-    def finish(self) -> None:
-        self.running = None
+    def finish(self, job: Job) -> None:
+        """The running ``job`` has ended."""
+        self.running.remove(job)
+        del self._jobs[job.job_id]
 
-    def put_back(self) -> None:
-        """The running job waits again, before all others."""
-        self.running, self._returned = None, self.running
-
-
-def _next(waiting: Sequence[Job], turns: Mapping[Share, int], overtaken: int) -> Job:
-    """Of jobs in the order they came, the one whose turn it is."""
-    ranks = {_RANK[job.submit.priority] for job in waiting}
-    if overtaken >= PATIENCE and len(ranks) > 1:
-        ranks.remove(min(ranks))
-    candidates = [job for job in waiting if _RANK[job.submit.priority] == min(ranks)]
-    return min(candidates, key=lambda job: turns.get(job.share, 0))
+    def put_back(self, job: Job) -> None:
+        """The running ``job`` waits again, before all others."""
+        self.running.remove(job)
+        self._returned.append(job)
 
 
-def _overtaken(job: Job, left: Sequence[Job], before: int) -> int:
-    """How many in a row have overtaken jobs of lower priority, now that ``job`` runs and ``left`` wait."""
-    overtakes = any(_RANK[other.submit.priority] > _RANK[job.submit.priority] for other in left)
+class _Lanes:
+    """Jobs in the order they came, side by side by rank and client, so that whose turn it is costs no look at all."""
+
+    def __init__(self, waiting: Sequence[Job]) -> None:
+        self._lanes: dict[int, dict[Share, deque[Job]]] = {}
+        for job in waiting:
+            self._lanes.setdefault(_rank(job), {}).setdefault(job.share, deque()).append(job)
+
+    def __bool__(self) -> bool:
+        return bool(self._lanes)
+
+    @property
+    def ranks(self) -> Set[int]:
+        return self._lanes.keys()
+
+    def next(self, turns: Mapping[Share, int], overtaken: int) -> Job:
+        ranks = sorted(self._lanes)
+        rank = ranks[1 if overtaken >= PATIENCE and len(ranks) > 1 else 0]
+        share = min(self._lanes[rank], key=lambda share: turns.get(share, 0))
+        return self._lanes[rank][share][0]
+
+    def remove(self, job: Job) -> None:
+        """``job`` is the first of its lane."""
+        shares = self._lanes[_rank(job)]
+        shares[job.share].popleft()
+        if not shares[job.share]:
+            del shares[job.share]
+        if not shares:
+            del self._lanes[_rank(job)]
+
+
+def _rank(job: Job) -> int:
+    return _RANK[job.submit.priority]
+
+
+def _overtaken(job: Job, left: Set[int], before: int) -> int:
+    """How many in a row have overtaken jobs of lower priority, now that ``job`` runs and ranks ``left`` wait."""
+    overtakes = any(rank > _rank(job) for rank in left)
     return before + 1 if overtakes and before < PATIENCE else 0
 
 

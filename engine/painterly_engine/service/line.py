@@ -14,7 +14,7 @@ import zmq
 
 from painterly_protocol import keys, runtime, wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.listener import Transport, bind_privately
+from painterly_protocol.listener import Listener, Transport, bind_privately, choose_transport
 from painterly_protocol.messages import Message
 
 
@@ -73,6 +73,21 @@ class Line:
         self.socket.close(linger=0)
         if self._socket_file is not None:
             self._socket_file.unlink(missing_ok=True)
+
+
+class PolledLine:
+    """The server's end of a new line, whose arrivals wake the server's loop; ``address`` is for the other end."""
+
+    def __init__(self, listener: Listener, poller: zmq.Poller) -> None:
+        folder = listener.folder
+        self._listener, self._poller = listener, poller
+        self.line, self.address = open_line(listener.context, listener.gate, folder, choose_transport(folder))
+        poller.register(self.line.socket, zmq.POLLIN)
+
+    def close(self) -> None:
+        self._poller.unregister(self.line.socket)
+        self.line.close()
+        self._listener.gate.dismiss(self.address.public_key)
 
 
 def open_line(

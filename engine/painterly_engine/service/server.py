@@ -15,8 +15,8 @@ from painterly_engine.service.clock import AwakeClock
 from painterly_engine.service.foreman import Foreman, failure_of
 from painterly_engine.service.home import Home
 from painterly_engine.service.log import event
+from painterly_engine.service.pool import Pool
 from painterly_engine.service.settings import Settings
-from painterly_engine.service.supervisor import Supervisor
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.listener import Listener, Peer
@@ -41,16 +41,19 @@ _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves ``listener`` until ``stop`` is called, a client says Shutdown, or it has idled long enough."""
+    """Serves ``listener`` until ``stop`` is called, a client says Shutdown, or it has idled long enough.
 
-    def __init__(self, listener: Listener, settings: Settings, home: Home) -> None:
+    Args:
+        pool: makes the workers, whose words wake the poller.
+    """
+
+    def __init__(self, listener: Listener, pool: Callable[[zmq.Poller], Pool], settings: Settings, home: Home) -> None:
         self._listener = listener
         self._settings = settings
         self._home = home
         self._poller = zmq.Poller()
         self._clock = AwakeClock()
-        supervisor = Supervisor(listener, self._poller, settings.runner, settings.limits.memory)
-        self._foreman = Foreman(listener, supervisor, settings, self._clock)
+        self._foreman = Foreman(listener, pool(self._poller), settings, self._clock)
         self._stopping = False
         self._probe_at = 0.0
         self._active = 0.0
@@ -62,7 +65,7 @@ class Server:
         try:
             self._listener.publish()
             event(_log, "engine-listens", version=__version__, endpoint=self._listener.info.endpoint)
-            self._foreman.start_worker()
+            self._foreman.open()
             while not self._over():
                 self._turn()
         finally:

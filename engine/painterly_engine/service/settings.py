@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from painterly_engine.service.jobs import Room
 from painterly_engine.service.limits import Limits
+from painterly_engine.service.pool import Bounds
 from painterly_engine.service.runner import DEFAULT_FACTORY
 
 
@@ -20,7 +21,10 @@ class Settings:
         stall_s: how long a worker may say nothing about its job before it counts as hung and is killed.
         idle_unload_s: end the worker, and with it the network in memory, after so long without a job; None: never.
         idle_exit_s: end after so long without a job or a message; None: never.
-        runner: what the worker runs, see ``runner``.
+        runner: what the workers run, see ``runner``.
+        workers: how many.
+        devices: graphics cards of this machine, as CUDA counts them, that the workers share out; none: each worker sees
+            them all.
     """
 
     room: Room = field(default_factory=Room)
@@ -31,3 +35,5 @@ class Settings:
     idle_unload_s: float | None = 900.0
     idle_exit_s: float | None = None
     runner: str = DEFAULT_FACTORY
+    workers: Bounds = field(default_factory=Bounds)
+    devices: tuple[str, ...] = ()

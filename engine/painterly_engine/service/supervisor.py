@@ -1,55 +1,73 @@
-"""Keeps one worker process: starts it, talks to it, notices its death, replaces it."""
+"""Keeps worker processes of this machine: starts them, talks to them, notices their deaths."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from enum import Enum
 from pathlib import Path
 
 import zmq
 
-from painterly_engine.service.line import Line, open_line
+from painterly_engine.service.line import PolledLine
 from painterly_engine.service.log import event
-from painterly_engine.service.runner import DEFAULT_FACTORY
+from painterly_engine.service.pool import Death, WorkerMessage, WorkerState
+from painterly_engine.service.settings import Settings
 from painterly_protocol import paths, wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.listener import Listener, choose_transport
+from painterly_protocol.listener import Listener
 from painterly_protocol.messages import Cancel, Failure, Hello, Message, Preview, Progress, Result
 
-STDERR_FILE = "worker-stderr.log"
-WorkerMessage = Progress | Preview | Result | Failure
+LOG_FILE, STDERR_FILE = "worker{}.log", "worker{}-stderr.log"
 _log = logging.getLogger(__name__)
 
 
-class WorkerState(str, Enum):
-    ABSENT = "absent"
-    STARTING = "starting"  # importing torch; takes no job yet
-    IDLE = "idle"
-    BUSY = "busy"
+class LocalPool:
+    """Worker processes of this machine, which share out ``settings.devices`` where such are named.
+
+    Args:
+        poller: wakes the server's loop when a worker has said something.
+    """
+
+    def __init__(self, listener: Listener, poller: zmq.Poller, settings: Settings) -> None:
+        self.bounds = settings.workers
+        numbers, devices = range(1, self.bounds.most + 1), itertools.cycle(settings.devices or [None])
+        self.workers = [
+            Supervisor(listener, poller, settings, number, device)
+            for number, device in zip(numbers, devices, strict=False)
+        ]
+
+    def close(self) -> None:
+        """Nothing is left to end."""
 
 
 class Supervisor:
     """One worker at most.
 
     Args:
-        poller: wakes the server's loop when the worker has said something.
-        memory: bytes the worker may take; None: what there is.
+        number: of the worker among all of the engine's, from 1.
+        device: which of the machine's graphics cards it sees, as CUDA counts them; None: all.
     """
 
+    machine = None
+
     def __init__(
-        self, listener: Listener, poller: zmq.Poller, runner: str = DEFAULT_FACTORY, memory: int | None = None
+        self, listener: Listener, poller: zmq.Poller, settings: Settings, number: int = 1, device: str | None = None
     ) -> None:
         self._listener = listener
         self._poller = poller
-        self._options = ["--runner", runner, *([] if memory is None else ["--memory", str(memory)])]
+        mark = f"-{number}" if number > 1 else ""
+        memory = settings.limits.memory
+        self._options = ["--runner", settings.runner, "--log", LOG_FILE.format(mark)]
+        self._options += [] if memory is None else ["--memory", str(memory)]
+        self._stderr = STDERR_FILE.format(mark)
+        self._environment = None if device is None else {**os.environ, "CUDA_VISIBLE_DEVICES": device}
         self._process: subprocess.Popen[bytes] | None = None
-        self._line: Line | None = None
-        self._key = ""
+        self._end: PolledLine | None = None
         self.state = WorkerState.ABSENT
 
     @property
@@ -64,14 +82,11 @@ class Supervisor:
         """
         if self.state is not WorkerState.ABSENT:
             return
-        folder = self._listener.folder
-        line, address = open_line(self._listener.context, self._listener.gate, folder, choose_transport(folder))
-        self._line, self._key = line, address.public_key
-        self._poller.register(line.socket, zmq.POLLIN)
+        self._end = PolledLine(self._listener, self._poller)
         try:
             self._process = self._spawn()
             assert self._process.stdin is not None
-            self._process.stdin.write(address.to_json())
+            self._process.stdin.write(self._end.address.to_json())
             self._process.stdin.flush()
         except OSError as error:
             self.kill()
@@ -81,13 +96,14 @@ class Supervisor:
         self.state = WorkerState.STARTING
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        stderr = os.open(_stderr_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        stderr = os.open(self._stderr_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "painterly_engine.service.worker", *self._options],
                 stdin=subprocess.PIPE,
                 stdout=stderr,
                 stderr=stderr,
+                env=self._environment,
             )
         finally:
             os.close(stderr)
@@ -98,14 +114,14 @@ class Supervisor:
         Raises:
             PainterlyError: WORKER_DIED.
         """
-        assert self.state is WorkerState.IDLE and self._line is not None
+        assert self.state is WorkerState.IDLE and self._end is not None
         self.state = WorkerState.BUSY
-        self._line.send_frames(submit)
+        self._end.line.send_frames(submit)
 
     def cancel(self, job_id: str) -> None:
-        if self._line is not None and self.state is WorkerState.BUSY:
+        if self._end is not None and self.state is WorkerState.BUSY:
             with contextlib.suppress(PainterlyError):  # a dead worker needs no cancel; its death is noticed soon
-                self._line.send(Cancel(job_id))
+                self._end.line.send(Cancel(job_id))
 
     def receive(self) -> Iterator[tuple[WorkerMessage, list[wire.Buffer]]]:
         """What the worker has said about its job, and as which frames; its Hello only changes ``state``.
@@ -113,7 +129,7 @@ class Supervisor:
         Raises:
             PainterlyError: when what it said cannot be understood.
         """
-        while self._line is not None and (received := self._line.receive_frames()) is not None:
+        while self._end is not None and (received := self._end.line.receive_frames()) is not None:
             message, frames = received
             self._follow(message)
             if isinstance(message, Progress | Preview | Result | Failure):
@@ -125,14 +141,13 @@ class Supervisor:
         if isinstance(message, Hello | Result | Failure):
             self.state = WorkerState.IDLE
 
-    def found_dead(self) -> str | None:
-        """How the worker ended, once, if it has ended by itself; it is then absent."""
+    def found_dead(self) -> Death | None:
         if self._process is None or (code := self._process.poll()) is None:
             return None
         self._clear()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        event(_log, "worker-ended", logging.ERROR, how=how, last_words=last_words(_stderr_file()))
-        return how
+        event(_log, "worker-ended", logging.ERROR, how=how, last_words=last_words(self._stderr_file()))
+        return Death(how)
 
     def kill(self) -> None:
         """End the worker now; it holds nothing that could be lost."""
@@ -141,20 +156,17 @@ class Supervisor:
             self._process.wait()
         self._clear()
 
+    def _stderr_file(self) -> Path:
+        return paths.log_dir() / self._stderr
+
     def _clear(self) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
         self._process = None
-        if self._line is not None:
-            self._poller.unregister(self._line.socket)
-            self._line.close()
-            self._listener.gate.dismiss(self._key)
-            self._line = None
+        if self._end is not None:
+            self._end.close()
+            self._end = None
         self.state = WorkerState.ABSENT
-
-
-def _stderr_file() -> Path:
-    return paths.log_dir() / STDERR_FILE
 
 
 def last_words(file: Path, lines: int = 5) -> str:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import zmq
 
 from painterly_engine import __version__
-from painterly_engine.service.line import Line, LineAddress, join_line
+from painterly_engine.service.line import LineAddress, join_line
 from painterly_engine.service.log import event, log_to_file
 from painterly_engine.service.memory import bound_memory
-from painterly_engine.service.observer import JobCancelled, JobObserver
+from painterly_engine.service.observer import Channel, JobCancelled, JobObserver
 from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
 from painterly_engine.shortage import is_out_of_memory
 from painterly_engine.soundness import check_result
@@ -36,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", default=DEFAULT_FACTORY, metavar="MODULE:FUNCTION")
     parser.add_argument("--memory", type=int, metavar="BYTES")
+    parser.add_argument("--log", default=LOG_FILE, metavar="NAME")
     arguments = parser.parse_args(argv)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the server's business
-    log_to_file(LOG_FILE)
+    log_to_file(arguments.log)
     address = LineAddress.from_json(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     event(_log, "worker-starts", version=__version__)
@@ -65,7 +66,7 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def answer(runner: Runner, submit: Submit, frames: Sequence[wire.Buffer], line: Line) -> list[wire.Buffer]:
+def answer(runner: Runner, submit: Submit, frames: Sequence[wire.Buffer], line: Channel) -> list[wire.Buffer]:
     """Run the job that came as ``frames``; whatever happens becomes a Result or a Failure, as frames."""
     try:
         wire.verify(frames)
