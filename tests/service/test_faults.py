@@ -26,6 +26,7 @@ from painterly_protocol.errors import ErrorCode
 from painterly_protocol.launcher import ensure_engine
 from painterly_protocol.messages import EngineMessage, EngineState, Failure, Phase, Progress, Queued, Result, Submit
 from support import golden, jobs, real_jobs
+from support.backends import Backend
 from support.failing import caught, hear
 from support.fake_engine import wait_until
 from support.real_engine import TESTS, RealEngine, data_kib, harmonized, is_alive, lines, outcome, worker_pid
@@ -38,9 +39,9 @@ ROOT = sys.platform != "win32" and os.geteuid() == 0
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
+def engine(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[RealEngine]:
     """Shared by the tests that leave it as they found it."""
-    with RealEngine(tmp_path_factory.mktemp("engine"), "--cancel-grace", "0.5") as running:
+    with RealEngine(tmp_path_factory.mktemp("engine"), "--cancel-grace", "0.5", *backend.options) as running:
         yield running
 
 
@@ -146,8 +147,8 @@ def test_a_job_begun_anew_says_so(tmp_path: Path, client: EngineClient) -> None:
         assert fractions == sorted(fractions)
 
 
-def test_a_worker_killed_while_it_starts(tmp_path: Path) -> None:
-    with RealEngine(tmp_path) as engine, engine.connect() as client:
+def test_a_worker_killed_while_it_starts(tmp_path: Path, backend: Backend) -> None:
+    with RealEngine(tmp_path, *backend.options) as engine, engine.connect() as client:
         client.run(jobs.request())
         before = worker_pid(client)
         os.kill(before, signal.SIGKILL)
@@ -458,8 +459,8 @@ def test_a_newer_client_learns_in_its_own_version_that_the_engine_is_old(client:
 # ---------------------------------------------------------------- idleness and limits
 
 
-def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path) -> None:
-    with RealEngine(tmp_path, "--idle-unload", "0.3") as engine, engine.connect() as client:
+def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path, backend: Backend) -> None:
+    with RealEngine(tmp_path, *backend.options, "--idle-unload", "0.3") as engine, engine.connect() as client:
         assert harmonized(client.run(jobs.request()))
         wait_until(lambda: client.status(30).details["worker"] == "absent")
         assert client.status(30).state is EngineState.READY

@@ -28,6 +28,7 @@ from painterly_protocol.messages import (
     Welcome,
 )
 from support import jobs
+from support.backends import Backend
 from support.failing import caught, hear
 from support.fake_engine import wait_until
 from support.real_engine import RealEngine, harmonized, is_alive, lines, outcome, outcomes, worker_pid
@@ -37,9 +38,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are 
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
+def engine(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[RealEngine]:
     """Shared by the tests that leave it as they found it."""
-    with RealEngine(tmp_path_factory.mktemp("engine")) as running:
+    with RealEngine(tmp_path_factory.mktemp("engine"), *backend.options) as running:
         yield running
 
 
@@ -89,10 +90,11 @@ def test_secrets_are_in_no_command_line_environment_or_log(tmp_path: Path) -> No
         assert all(secret not in text for text in seen)
 
 
-def test_logs_are_owner_only(engine: RealEngine, client: EngineClient) -> None:
+def test_logs_are_owner_only(engine: RealEngine, client: EngineClient, backend: Backend) -> None:
     client.run(jobs.request())
-    assert engine.log_dir.stat().st_mode & 0o777 == 0o700
-    modes = {file.name: file.stat().st_mode & 0o777 for file in engine.log_dir.iterdir()}
+    folders = {engine.log_dir, backend.worker_logs or engine.log_dir}
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    modes = {file.name: file.stat().st_mode & 0o777 for folder in folders for file in folder.iterdir()}
     assert modes.keys() >= {"engine.log", "worker.log"}
     assert set(modes.values()) == {0o600}
 
@@ -291,7 +293,7 @@ def test_a_job_submitted_twice_runs_once(tmp_path: Path, engine: RealEngine, cli
     ],
 )
 def test_a_job_that_fails_says_why_and_the_worker_lives_on(
-    engine: RealEngine, client: EngineClient, script: str, code: ErrorCode
+    engine: RealEngine, client: EngineClient, backend: Backend, script: str, code: ErrorCode
 ) -> None:
     before = worker_pid(client)
     with caught(code) as error:
@@ -301,7 +303,7 @@ def test_a_job_that_fails_says_why_and_the_worker_lives_on(
     assert harmonized(client.run(jobs.request()))
     assert worker_pid(client) == before
     if script == "bug":
-        assert "secret detail" in (engine.log_dir / "worker.log").read_text()
+        assert "secret detail" in ((backend.worker_logs or engine.log_dir) / "worker.log").read_text()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_job_begun_anew(tmp_path: Path, client: EngineClient) -> None:
@@ -347,8 +349,8 @@ def test_an_idle_worker_that_is_killed_is_replaced_unasked(client: EngineClient)
     assert harmonized(client.run(jobs.request()))
 
 
-def test_a_worker_deaf_to_cancel_is_killed_and_replaced(tmp_path: Path) -> None:
-    with RealEngine(tmp_path, "--cancel-grace", "0.3") as engine, engine.connect() as client:
+def test_a_worker_deaf_to_cancel_is_killed_and_replaced(tmp_path: Path, backend: Backend) -> None:
+    with RealEngine(tmp_path, *backend.options, "--cancel-grace", "0.3") as engine, engine.connect() as client:
         ran = tmp_path / "ran"
         job_id = client.submit(jobs.request(f"note:{ran} deaf:{tmp_path / 'never'}"))
         wait_until(lambda: lines(ran))
@@ -361,8 +363,10 @@ def test_a_worker_deaf_to_cancel_is_killed_and_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGSTOP])
-def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path, number: signal.Signals | None) -> None:
-    with RealEngine(tmp_path, "--stall", "1") as engine, engine.connect() as client:
+def test_a_worker_that_hangs_is_killed_and_replaced(
+    tmp_path: Path, backend: Backend, number: signal.Signals | None
+) -> None:
+    with RealEngine(tmp_path, *backend.options, "--stall", "1") as engine, engine.connect() as client:
         ran, act = tmp_path / "ran", "hold" if number else "deaf"
         job_id = client.submit(jobs.request(f"note:{ran} {act}:{tmp_path / 'never'}"))
         wait_until(lambda: lines(ran))
@@ -375,8 +379,8 @@ def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path, number: sign
         assert harmonized(client.run(jobs.request()))
 
 
-def test_a_worker_that_cannot_start_is_an_error_for_each_job_and_no_loop(tmp_path: Path) -> None:
-    with RealEngine(tmp_path, runner=STILLBORN_FACTORY) as engine, engine.connect() as client:
+def test_a_worker_that_cannot_start_is_an_error_for_each_job_and_no_loop(tmp_path: Path, backend: Backend) -> None:
+    with RealEngine(tmp_path, *backend.options, runner=STILLBORN_FACTORY) as engine, engine.connect() as client:
         for _ in range(2):
             with caught(ErrorCode.WORKER_DIED) as error:
                 client.run(jobs.request())
@@ -408,6 +412,7 @@ _CLIENT = """
 import sys, pathlib
 from painterly_protocol.client import connect
 from support import jobs
+from support.backends import Backend
 from support.failing import caught, hear
 with connect(pathlib.Path(sys.argv[1]), timeout_s=30) as client:
     client.run(jobs.request(sys.argv[2]))
@@ -415,8 +420,8 @@ with connect(pathlib.Path(sys.argv[1]), timeout_s=30) as client:
 
 
 @pytest.mark.parametrize("act", ["hold", "deaf"])
-def test_a_killed_clients_job_is_dropped(tmp_path: Path, act: str) -> None:
-    with RealEngine(tmp_path, "--cancel-grace", "0.3") as engine, engine.connect() as watcher:
+def test_a_killed_clients_job_is_dropped(tmp_path: Path, backend: Backend, act: str) -> None:
+    with RealEngine(tmp_path, *backend.options, "--cancel-grace", "0.3") as engine, engine.connect() as watcher:
         ran = tmp_path / "ran"
         script = f"note:{ran} {act}:{tmp_path / 'never'}"
         doomed = subprocess.Popen(
@@ -472,8 +477,8 @@ def test_an_endless_job_id_is_refused(client: EngineClient, job_id: str) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    with RealEngine(tmp_path) as engine, engine.connect() as client:
+def test_a_signal_ends_it_in_order(tmp_path: Path, backend: Backend, number: signal.Signals) -> None:
+    with RealEngine(tmp_path, *backend.options) as engine, engine.connect() as client:
         worker = worker_pid(client)
         first = client.submit(jobs.request(f"deaf:{tmp_path / 'never'}"))
         second = client.submit(jobs.request())

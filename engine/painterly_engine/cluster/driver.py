@@ -1,0 +1,212 @@
+"""What speaks with Ray: ``python -m painterly_engine.cluster.driver``, one process beside the engine.
+
+Ray's calls may wait and its losses may end the process that makes them; the engine's I/O loop must neither. Each line
+of standard input is an order: ``{"start": LINE}`` puts an actor behind the line (see ``service.line``), ``{"stop":
+ADDRESS}`` ends it. On the line the engine says Submit and Cancel, and hears what an actor says of its job; Status tells
+whether there is an actor (``ready``) or none any more (``absent``). At the end of its input it ends, and its actors
+with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import ray
+import zmq.asyncio
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+
+from painterly_engine import __version__
+from painterly_engine.cluster import access
+from painterly_engine.cluster.options import ClusterOptions
+from painterly_engine.cluster.painter import Painter, to_arrays
+from painterly_engine.service.line import LineAddress, join_line
+from painterly_protocol import wire
+from painterly_protocol.messages import Cancel, EngineState, Status, Submit
+
+CONNECT_S = 60.0
+CALLS_AT_ONCE = 5  # two that take long, a cancel, a job on its way
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("options", type=ClusterOptions.from_json)
+    options: ClusterOptions = parser.parse_args().options
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the engine's business
+    with contextlib.ExitStack() as leaving:
+        _connect(options, leaving)
+        asyncio.run(_Seats(options).serve())
+
+
+def _connect(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
+    """Join the cluster, or start one here; ends the process where there is none to join."""
+    address = options.address
+    watch = threading.Timer(CONNECT_S, _give_up, [f"no cluster answers at {address or 'this machine'}"])
+    watch.daemon = True
+    watch.start()
+    if address is None:
+        folder = tempfile.mkdtemp(prefix="painterly-ray-")
+        leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+        ray.init(
+            "local",
+            object_store_memory=options.store,
+            include_dashboard=False,
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+    else:
+        try:
+            ray.init(address, log_to_driver=False)
+        except Exception as error:  # Ray raises its own, gRPC's and Python's
+            _give_up(f"the cluster at {address} cannot be used: {str(error).splitlines()[0]}")
+        _refuse_open(address)
+    leaving.callback(ray.shutdown)
+    watch.cancel()
+
+
+def _refuse_open(address: str) -> None:
+    place = ray.get_runtime_context().gcs_address if not address.startswith("ray://") else None
+    if place is not None and access.lets_anybody_in(place):
+        _give_up(f"the cluster at {address} lets anybody in: start its nodes with RAY_AUTH_MODE=token")
+
+
+def _give_up(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+class _Seats:
+    """The actors by the address of their lines."""
+
+    def __init__(self, options: ClusterOptions) -> None:
+        self._options = options
+        self._context: Any = zmq.asyncio.Context()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Until standard input ends."""
+        async for order in _orders():
+            if "start" in order:
+                address = LineAddress(**order["start"])
+                seat = _Seat(self._options, join_line(self._context, address).socket)
+                self._tasks[address.address] = asyncio.create_task(seat.serve())
+            elif (task := self._tasks.pop(order["stop"], None)) is not None:
+                task.cancel()
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+async def _orders() -> AsyncIterator[dict[str, Any]]:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield json.loads(line)
+
+
+class _Seat:
+    """One actor at the end of one line."""
+
+    def __init__(self, options: ClusterOptions, socket: Any) -> None:
+        self._socket = socket
+        actor = ray.remote(Painter).options(
+            num_gpus=options.gpus,
+            num_cpus=options.cpus,
+            memory=options.memory,
+            max_concurrency=CALLS_AT_ONCE,
+            scheduling_strategy="SPREAD",
+        )
+        self._actor: Any = actor.remote(options.runner, options.memory)
+        self._submits: asyncio.Queue[list[wire.Buffer]] = asyncio.Queue()
+
+    async def serve(self) -> None:
+        try:
+            facts = await self._actor.ready.remote()
+            _check_version(facts)
+            await self._tell(EngineState.READY, facts)
+            await _first_of(self._listen(), self._work(), self._live())
+        except (RayError, OSError, RuntimeError) as error:
+            lost = _takes_its_machine_along(error)
+            await self._tell(EngineState.ABSENT, {"how": _sentence(error), "of_machine": lost})
+        finally:
+            ray.kill(self._actor)
+            self._socket.close(linger=1000)
+
+    async def _live(self) -> None:
+        """Ends with the actor only: a call that is never answered tells of its death even while it idles."""
+        await self._actor.live.remote()
+
+    async def _listen(self) -> None:
+        """A job waits for its turn, a cancel for none."""
+        while True:
+            frames = [frame.buffer for frame in await self._socket.recv_multipart(copy=False)]
+            message = wire.peek(frames)
+            if isinstance(message, Submit):
+                self._submits.put_nowait(frames)
+            elif isinstance(message, Cancel):
+                self._actor.cancel.remote(message.job_id)
+
+    async def _work(self) -> None:
+        while True:
+            await self._run(await self._submits.get())
+
+    async def _run(self, frames: list[wire.Buffer]) -> None:
+        stored = await asyncio.to_thread(ray.put, to_arrays(frames))
+        begun = self._actor.begin.remote(stored)
+        over = False
+        while not over:
+            over, messages = await self._actor.hear.remote()
+            for message in messages:
+                await self._socket.send_multipart(message, copy=False)
+        await begun
+
+    async def _tell(self, state: EngineState, details: dict[str, object]) -> None:
+        await self._socket.send_multipart(wire.encode(Status(state, None, 0, details)))
+
+
+def _sentence(error: Exception) -> str:
+    """Ray's own has many lines for its developers."""
+    if _takes_its_machine_along(error):
+        return "its machine cannot be reached any more"
+    if isinstance(error, ActorDiedError):
+        return "its process was killed or crashed"
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
+def _check_version(facts: dict[str, object]) -> None:
+    if facts["version"] != __version__:
+        raise RuntimeError(
+            f"{facts['machine']} has painterly {facts['version']}, not {__version__}: install the same version there"
+        )
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Until one ends, as it ended; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
+def _takes_its_machine_along(error: Exception) -> bool:
+    """Whether the node, or the way to it, has gone; else it was the actor alone."""
+    return isinstance(error, ActorUnavailableError) or "node has died" in str(error)
+
+
+if __name__ == "__main__":
+    main()

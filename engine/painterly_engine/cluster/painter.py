@@ -1,0 +1,123 @@
+"""The worker as an actor on some node: computes in a thread of its own, so that it can be asked and told meanwhile.
+
+What travels are frames of the protocol, as (N,) uint8 arrays: Ray keeps those in its object store and copies none
+between processes of one machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from painterly_engine import __version__
+from painterly_engine.service.log import log_to_file
+from painterly_engine.service.memory import bound_memory
+from painterly_engine.service.runner import load_factory
+from painterly_engine.service.worker import LOG_FILE, answer
+from painterly_protocol import wire
+from painterly_protocol.messages import Cancel, Message, Preview, Submit
+
+HEAR_S = 5.0  # the longest silence before ``hear`` returns all the same
+Frames = list[NDArray[np.uint8]]
+_log = logging.getLogger(__name__)
+
+
+def to_arrays(frames: Sequence[wire.Buffer]) -> Frames:
+    """Without a copy."""
+    return [np.frombuffer(frame, np.uint8) for frame in frames]
+
+
+class Painter:
+    """
+    Args:
+        factory: of the runner, see ``service.runner``.
+        memory: bytes that it may take, above what it has taken before its first job; None: what there is.
+    """
+
+    def __init__(self, factory: str, memory: int | None) -> None:
+        self._todo: SimpleQueue[list[wire.Buffer]] = SimpleQueue()
+        self._said: SimpleQueue[tuple[bool, Frames]] = SimpleQueue()
+        self._unwanted: set[str] = set()
+        self._born = threading.Event()
+        self._ill: str | None = None
+        # One thread for everything: torch's settings are the thread's that made them.
+        threading.Thread(target=self._live, args=(factory, memory), daemon=True).start()
+
+    def ready(self) -> dict[str, object]:
+        """Waits until it can compute; who it is.
+
+        Raises:
+            RuntimeError: it never can.
+        """
+        self._born.wait()
+        if self._ill is not None:
+            raise RuntimeError(self._ill)
+        return {"pid": os.getpid(), "machine": socket.gethostname(), "version": __version__}
+
+    def live(self) -> None:
+        """Never returns."""
+        threading.Event().wait()
+
+    def begin(self, frames: Frames) -> None:
+        """Take a Submit."""
+        self._todo.put([frame.data for frame in frames])
+
+    def cancel(self, job_id: str) -> None:
+        """Leave the job at the next look, even if it has not begun."""
+        self._unwanted.add(job_id)
+
+    def hear(self) -> tuple[bool, list[Frames]]:
+        """Waits a little for what there is to say: whether the job has ended with it, and the messages."""
+        try:
+            said = [self._said.get(timeout=HEAR_S)]
+        except Empty:
+            return False, []
+        while not said[-1][0] and not self._said.empty():
+            said.append(self._said.get())
+        return said[-1][0], [frames for _, frames in said]
+
+    # ------------------------------------------------------------ its own thread
+
+    def _live(self, factory: str, memory: int | None) -> None:
+        try:
+            log_to_file(LOG_FILE)
+            runner = load_factory(factory)()
+            if memory is not None:
+                bound_memory(memory)
+        except BaseException as error:  # a SystemExit too: whoever waits must be told
+            self._ill = f"{type(error).__name__}: {error}"
+            return
+        finally:
+            self._born.set()
+        while True:
+            frames = self._todo.get()
+            submit = wire.peek(frames)
+            assert isinstance(submit, Submit)
+            ending = answer(runner, submit, frames, _Channel(submit.job_id, self._said, self._unwanted))
+            self._unwanted.discard(submit.job_id)
+            self._said.put((True, to_arrays(ending)))
+
+
+class _Channel:
+    """What the job says and hears, see ``service.observer``."""
+
+    def __init__(self, job_id: str, said: SimpleQueue[tuple[bool, Frames]], unwanted: set[str]) -> None:
+        self._job_id, self._said, self._unwanted = job_id, said, unwanted
+
+    def send(self, message: Message) -> None:
+        # Nobody may be listening any more, or only slowly: of pictures that nobody has fetched one is enough.
+        if not isinstance(message, Preview) or self._said.empty():
+            self._said.put((False, to_arrays(wire.encode(message))))
+
+    def receive(self) -> Message | None:
+        if self._job_id not in self._unwanted:
+            return None
+        self._unwanted.discard(self._job_id)
+        return Cancel(self._job_id)
