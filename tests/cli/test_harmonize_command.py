@@ -92,6 +92,24 @@ def test_engine_and_inline_give_the_same_bytes_and_the_engine_stays(
     assert "No engine" in painterly(environment, "stop").stdout
 
 
+def test_a_style_of_ones_own(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    """Through the engine as in this process; a mask of another size is refused with both sizes."""
+    other, lends = np.full((50, 40, 3), (10, 200, 40), np.uint8), np.zeros((50, 40), np.uint8)
+    other[:, :20], lends[:, 20:] = (200, 40, 10), 255
+    Image.fromarray(other).save(tmp_path / "other.png")
+    Image.fromarray(lends).save(tmp_path / "lends.png")
+    job = [*harmonize(pictures), "--composite", pictures / "composite.png", "--mask", pictures / "mask.png", *QUICK]
+    style = ["--style", tmp_path / "other.png", "--style-mask", tmp_path / "lends.png"]
+    for name, arguments in {"usual": [], "inline": [*style, "--inline"], "served": style}.items():
+        ran = painterly(environment, *job, *arguments, "-o", tmp_path / f"{name}.png")
+        assert ran.returncode == 0, ran.stderr
+    usual, inline, served = (pixels(tmp_path / f"{name}.png") for name in ("usual", "inline", "served"))
+    assert np.array_equal(inline, served) and not np.array_equal(inline, usual)
+    refused = painterly(environment, *job, "--style-mask", tmp_path / "lends.png", "-o", tmp_path / "no.png")
+    assert refused.returncode == 1
+    assert "style mask is 40×50 px, the painting 80×60 px" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_a_pipe_gets_plain_lines_and_a_summary(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
     ran = painterly(
         environment, *harmonize(pictures), "--object", pictures / "object.png", "--at", "30,20", *QUICK, "--inline",

@@ -40,6 +40,10 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
     pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
     pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
+    pictures.add_argument("--style", type=Path, metavar="FILE", help="imitate this picture instead of the painting")
+    pictures.add_argument(
+        "--style-mask", type=Path, metavar="FILE", help="white where the style may be taken from (default: everywhere)"
+    )
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
@@ -109,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
         composite=to_pixels(pasted.composite),
         mask=to_pixels(pasted.mask),
         loose_mask=loose,
+        style=None if arguments.style is None else to_pixels(read_rgb(arguments.style).pixels),
+        style_mask=None if arguments.style_mask is None else to_pixels(read_mask(arguments.style_mask)),
         parameters=parameters(arguments),
     )
     recorder = None if arguments.record is None else Recorder()

@@ -26,8 +26,8 @@ class Limits:
 
     def check(self, submit: Submit) -> None:
         """Raises PainterlyError OVER_LIMIT for a job that asks for more; looks at its header's numbers only."""
-        painting = submit.request.painting
-        pixels = painting.width * painting.height
+        pictures = (submit.request.painting, submit.request.style)
+        pixels = max(picture.width * picture.height for picture in pictures if picture is not None)
         if pixels > self.pixels:
             raise _over(
                 f"The picture has {pixels / 1e6:.1f} million pixels, more than the {self.pixels / 1e6:.1f} million "
