@@ -33,7 +33,7 @@ def published_balance(painting: Tensor, stylization: float) -> Balance:
         painting: (3, H, W) RGB in [0, 1] at the size of pass 2, at least 2×2.
         stylization: τ.
     """
-    roughness = corner_variation(painting).median().double().cpu()  # torch's median is the lower one, as published
+    roughness = corner_variation(painting).median().cpu().double()  # torch's median is the lower one, as published
     smoothness = float(10 * torch.sigmoid(25 - 1e4 * roughness))
     return Balance(
         content=1.0,

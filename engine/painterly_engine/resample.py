@@ -133,4 +133,6 @@ def _triangle_taps(source: int, length: int, first: int, last: int) -> tuple[Ten
 def _tapped(planes: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
     """Weighted sums of (…, n) along its last axis: (…, m)."""
     near = slice(int(indices.min()), int(indices.max()) + 1)
-    return (planes[..., near][..., (indices - near.start).to(planes.device)] * weights.to(planes)).sum(-1)
+    return (
+        planes[..., near][..., (indices - near.start).to(planes.device)] * weights.to(planes.dtype).to(planes.device)
+    ).sum(-1)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from painterly_engine.network.features import CAFFE, TORCHVISION, Layout, random_network
+from painterly_engine.network.features import CAFFE, TORCHVISION, Layout, random_network, reflected
 
 LAYERS = ("relu1_1", "relu2_1", "relu4_1")
 
@@ -44,3 +45,21 @@ def test_caffe_runs_as_published() -> None:
     network = random_network(width=2)
     loud = network.amplified()
     assert all(torch.equal(a, b) for a, b in zip(network.buffers(), loud.buffers(), strict=True))
+
+
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(2, 2), (2, 5), (6, 3)])
+def test_reflection_is_torchs_own_and_keeps_channels_where_they_are(
+    size: tuple[int, int], form: torch.memory_format
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = (
+        torch.rand(1, 4, *size, generator=generator.manual_seed(1), dtype=torch.float64).contiguous(memory_format=form)
+        for _ in range(2)
+    )
+    pull = torch.rand(1, 4, size[0] + 2, size[1] + 2, generator=generator, dtype=torch.float64)
+    padded = reflected(ours.requires_grad_()), F.pad(theirs.requires_grad_(), (1, 1, 1, 1), mode="reflect")
+    assert torch.equal(*padded) and padded[0].is_contiguous(memory_format=form)
+    gradients = [torch.autograd.grad(one, start, pull)[0] for one, start in zip(padded, (ours, theirs), strict=True)]
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].is_contiguous(memory_format=form) or form is torch.contiguous_format

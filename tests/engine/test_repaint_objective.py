@@ -10,7 +10,7 @@ import torch
 from painterly_engine.network.features import GATYS, random_network
 from painterly_engine.repaint.colours import COARSER, Opponent
 from painterly_engine.repaint.descent import descend
-from painterly_engine.repaint.neighbours import Vocabulary, all_patches, patches
+from painterly_engine.repaint.neighbours import Likeness, Vocabulary, all_patches, patches
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_engine.repaint.strokes import lay_strokes
 
@@ -102,6 +102,23 @@ def test_patches_are_found_again() -> None:
     features = torch.rand(16, 20, 20, generator=torch.Generator().manual_seed(2))
     positions = torch.tensor([0, 45, 399])
     assert Vocabulary(features).nearest(patches(features, positions), ignore).tolist() == positions.tolist()
+
+
+def test_likeness_is_the_cosine_of_patches_and_so_is_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(5, 7, 9, generator=generator, dtype=torch.float64)
+    positions = torch.tensor([0, 8, 30, 31, 54, 62])  # corners among them
+    wanted = torch.nn.functional.normalize(torch.randn(6, 45, generator=generator, dtype=torch.float64), dim=1)
+    found = []
+    for one in (features.clone().requires_grad_(), features.clone().requires_grad_()):
+        first = not found
+        cosines = Likeness(positions, (7, 9), wanted)(one) if first else (patches(one, positions) * wanted).sum(1)
+        found.append((cosines.detach(), torch.autograd.grad(cosines.square().sum(), one)[0]))
+    for ours, plain in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain)
+    nothing = torch.zeros(5, 7, 9, requires_grad=True)
+    Likeness(positions, (7, 9), wanted.float())(nothing).sum().backward()
+    assert nothing.grad is not None and nothing.grad.isfinite().all()
 
 
 def test_colours_and_lightness_give_the_picture_back() -> None:

@@ -31,7 +31,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     y = (lab[0] + 16) / 116
     xyz = torch.stack([y + lab[1] / 500, y, y - lab[2] / 200])
     xyz = torch.where(xyz > LINE_END, xyz.pow(3), (xyz - LINE_OFFSET) * LINE_SLOPE)
-    to_rgb = torch.linalg.inv(torch.tensor(RGB_TO_XYZ, dtype=torch.float64)).to(lab)
+    to_rgb = torch.linalg.inv(torch.tensor(RGB_TO_XYZ, dtype=torch.float64)).to(lab.dtype).to(lab.device)
     return _companded(_mix(to_rgb, xyz * lab.new_tensor(WHITE).view(3, 1, 1)).clamp(0, 1))
 
 

@@ -202,7 +202,7 @@ def _principal_components(patches: Tensor) -> Tensor:
     mean = numbers.mean(0)
     vectors: Tensor = torch.linalg.eigh(numbers.T @ numbers / len(numbers) - mean[:, None] * mean).eigenvectors
     basis = vectors.flip(1).T[:COMPONENTS]
-    return ((basis / BASIS_UNIT).round() * BASIS_UNIT).to(patches)
+    return ((basis / BASIS_UNIT).round() * BASIS_UNIT).to(patches.dtype).to(patches.device)
 
 
 @dataclass(frozen=True)

@@ -47,15 +47,16 @@ def transport(features: Tensor, own: Moments, goal: Moments, stretch: float = ma
         stretch: no direction is stretched by more: a grey object's noise is no place for a painting's colours.
     """
     root, inverse = _power(own.covariance, 0.5), _power(own.covariance, -0.5)
-    matrix = inverse @ _power(root @ goal.covariance.double() @ root, 0.5) @ inverse
-    matrix = _power(matrix, 1.0, stretch)
+    matrix = inverse @ _power(root @ goal.covariance.cpu().double() @ root, 0.5) @ inverse
+    matrix = _power(matrix, 1.0, stretch).to(features.dtype)
     centred = features.flatten(1) - own.mean[:, None]
-    return (matrix.to(features) @ centred + goal.mean[:, None]).view_as(features)
+    return (matrix.to(features.device) @ centred + goal.mean[:, None]).view_as(features)
 
 
 def _power(matrix: Tensor, exponent: float, most: float = math.inf) -> Tensor:
-    """Of a symmetric matrix without negative eigenvalues, in float64; eigenvalues above ``most`` count as that."""
-    values, vectors = torch.linalg.eigh(matrix.double())
+    """Of a symmetric matrix without negative eigenvalues, in float64, on the CPU, where every platform has it;
+    eigenvalues above ``most`` count as that."""
+    values, vectors = torch.linalg.eigh(matrix.cpu().double())
     scaled: Tensor = vectors * values.clamp(1e-12, most) ** exponent
     found: Tensor = scaled @ vectors.T
     return found

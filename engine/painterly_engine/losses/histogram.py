@@ -26,7 +26,9 @@ class HistogramLoss:
         self.count = count or inside.numel()
         self.inside = inside.flatten().nonzero()[:, 0]
         # A channel at a time: in float64 and with their ranks all at once would be many times what is kept.
-        channels = [values_by_rank(samples[ring][None], len(self.inside)).to(style) for samples in style]
+        channels = [
+            values_by_rank(samples[ring][None], len(self.inside)).to(style.dtype).to(style.device) for samples in style
+        ]
         self.by_rank = torch.cat(channels)
 
     def __call__(self, features: Tensor) -> Evaluation:

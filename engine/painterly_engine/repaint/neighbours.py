@@ -14,6 +14,7 @@ from torch import Tensor
 
 COMPONENTS = 96
 SAMPLES = 4096
+TINY = 1e-24
 SCORES = 2**24
 """Scores alive at a time: 64 MiB."""
 
@@ -22,6 +23,32 @@ def patches(features: Tensor, positions: Tensor) -> Tensor:
     """(n, 9·C) of length 1: the 3×3 patches of (C, h, w) around raster positions (n,), zeros beyond the border."""
     columns = F.unfold(features[None], 3, padding=1)[0]
     return F.normalize(columns.index_select(1, positions).T, dim=1)
+
+
+class Likeness:
+    """How like the 3×3 patches around some positions of features are to wanted ones; no other patch is ever made.
+
+    Args:
+        positions: (n,) raster indices.
+        size: (h, w) of the features.
+        wanted: (n, 9·C) of length 1.
+    """
+
+    def __init__(self, positions: Tensor, size: tuple[int, int], wanted: Tensor) -> None:
+        steps = torch.arange(-1, 2, device=positions.device)
+        y = (positions // size[1])[:, None] + steps.repeat_interleave(3)
+        x = (positions % size[1])[:, None] + steps.repeat(3)
+        inside = (y >= 0) & (y < size[0]) & (x >= 0) & (x < size[1])
+        self.places = (y.clamp(0, size[0] - 1) * size[1] + x.clamp(0, size[1] - 1)).flatten()
+        self.inside = inside.to(wanted)
+        self.wanted = wanted.view(len(positions), -1, 9).transpose(1, 2) * self.inside[..., None]
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(n,) cosines of (C, h, w), differentiable."""
+        rows = features.permute(1, 2, 0).flatten(0, 1).index_select(0, self.places).view_as(self.wanted)
+        energies = features.square().sum(0).flatten().index_select(0, self.places).view_as(self.inside)
+        lengths = (energies * self.inside).sum(1).clamp(min=TINY).sqrt()
+        return (rows * self.wanted).sum((1, 2)) / lengths
 
 
 def all_patches(features: Tensor) -> Tensor:
@@ -49,9 +76,9 @@ class Vocabulary:
             self.patches = self.patches[self.positions]
         step = -(-len(self.patches) // SAMPLES)
         sample = self.patches[::step]
-        moment = (sample.T @ sample).double().cpu()
+        moment = (sample.T @ sample).cpu().double()
         vectors: Tensor = torch.linalg.eigh(moment).eigenvectors
-        self.basis = vectors[:, -COMPONENTS:].to(features)
+        self.basis = vectors[:, -COMPONENTS:].to(features.dtype).to(features.device)
         self.short = self.patches @ self.basis
 
     def nearest(self, wanted: Tensor, report: Callable[[float], None]) -> Tensor:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.repaint.neighbours import Vocabulary, patches
+from painterly_engine.repaint.neighbours import Likeness, Vocabulary, patches
 from painterly_engine.resample import resize
 from painterly_engine.style import lent
 
@@ -104,7 +105,8 @@ class Objective:
         """
         features = self._features(self.pictures.blend(picture))[self.patched]
         number = self.vocabulary.nearest(patches(features, self.positions), report)
-        self.wanted, nearest = self.vocabulary.patches[number], self.vocabulary.positions[number]
+        nearest = self.vocabulary.positions[number]
+        self.likeness = Likeness(self.positions, _size(features), self.vocabulary.patches[number])
         size = self.painting[self.patched].shape[1:]
         chosen = self.counts.new_zeros(size.numel())
         chosen.index_add_(0, nearest, self.counts)
@@ -145,8 +147,7 @@ class Objective:
         return torch.stack(parts).mean()
 
     def _unlike(self, features: Tensor) -> Tensor:
-        likeness = (patches(features, self.positions) * self.wanted).sum(1)
-        return ((1 - likeness) * self.counts).sum()
+        return ((1 - self.likeness(features)) * self.counts).sum()
 
     def _lost(self, features: Tensor) -> Tensor:
         return ((features - self.content).square() * self.covers[self.kept]).sum() / self.content_energy
@@ -158,7 +159,24 @@ def _size(features: Tensor) -> tuple[int, int]:
 
 def _gram(features: Tensor, cover: Tensor | None) -> Tensor:
     """(C, C) mean products of (C, h, w), positions counted by a cover (h, w)."""
-    flat = features.flatten(1)
+    rows = features.permute(1, 2, 0).flatten(0, 1)
     if cover is None:
-        return flat @ flat.T / flat.shape[1]
-    return (flat * cover.flatten()) @ flat.T / (cover.sum() + TINY)
+        return rows.T @ rows / len(rows)
+    found: Tensor = _Products.apply(rows, cover.flatten()[:, None])
+    return found / (cover.sum() + TINY)
+
+
+class _Products(torch.autograd.Function):
+    """Σ cover·row·rowᵀ, (C, C), of rows (n, C) and a cover (n, 1). It is symmetric: the way back is one product, not
+    two."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, cover: Tensor) -> Tensor:
+        counted = rows * cover
+        ctx.save_for_backward(counted)
+        return counted.T @ rows
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (counted,) = ctx.saved_tensors
+        return counted @ (gradient + gradient.T), None

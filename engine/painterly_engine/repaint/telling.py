@@ -69,7 +69,7 @@ class Telling:
             return
         found = places(field.clamp(min=0), (size[0], size[1]))
         corner, extent = (
-            torch.tensor(pair, device=found.device).view(2, 1, 1) / torch.tensor(self.canvas.size).view(2, 1, 1)
+            found.new_tensor([part / whole for part, whole in zip(pair, self.canvas.size, strict=True)]).view(2, 1, 1)
             for pair in ((level.context.top, level.context.left), level.context.size)
         )
         self.observer.intermediate(f"matches at scale {number + 1}, {layer}", corner + extent * found)
