@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,8 +76,33 @@ class Wishes:
         return max(0.0, 2 * self.detail - 1)
 
 
-def repaint(canvas: Canvas, network: FeatureNetwork, settings: Repaint, wishes: Wishes, telling: Telling) -> Tensor:
+class Afresh:
+    """What each scale sets out from, and what it wants; this is a picture's that no other came before."""
+
+    def start(self, usual: Tensor, level: Level) -> Tensor:  # noqa: ARG002 (others ask for it)
+        """(3, h, w) to begin a scale with, where nothing else is known ``usual``."""
+        return usual
+
+    def objective(self, pictures: Pictures, network: FeatureNetwork, weights: Weights) -> Objective:
+        """Of a scale."""
+        return Objective(pictures, network, weights)
+
+
+AFRESH = Afresh()
+
+
+def repaint(
+    canvas: Canvas,
+    network: FeatureNetwork,
+    settings: Repaint,
+    wishes: Wishes,
+    telling: Telling,
+    outset: Afresh = AFRESH,
+) -> Tensor:
     """Make the object look painted.
+
+    Args:
+        outset: of a video's frames, the frame before.
 
     Returns:
         (3, h, w) RGB in [0, 1], the repainted surroundings of the object at the painting's own size; how much of it
@@ -95,31 +121,31 @@ def repaint(canvas: Canvas, network: FeatureNetwork, settings: Repaint, wishes: 
         start = pictures.composite
         if picture is not None and before is not None:
             start = resize(picture, level.size) + wishes.carried * (start - resize(before, level.size))
-        picture = _at_one_scale(pictures, start, level, number, network, settings, wishes, telling)
+        wanted = partial(outset.objective, pictures, network, wishes.weights())
+        picture = _at_one_scale(wanted, outset.start(start, level), level, number, settings, telling)
         before = pictures.composite
     assert picture is not None
     return _finish(canvas, picture, wishes, telling)
 
 
 def _at_one_scale(
-    pictures: Pictures,
+    wanted: Callable[[], Objective],
     picture: Tensor,
     level: Level,
     number: int,
-    network: FeatureNetwork,
     settings: Repaint,
-    wishes: Wishes,
     telling: Telling,
 ) -> Tensor:
-    objective = Objective(pictures, network, wishes.weights())
+    objective = wanted()
+    support = objective.pictures.support
     for turn in range(settings.turns):
         field = objective.aim(picture, partial(telling.matching, number))
         if turn == settings.turns - 1:
             telling.field(number, objective.patched, field, level, objective.painting[objective.patched].shape[1:])
         picture = descend(
-            objective, picture, max(1, settings.iterations // settings.turns), telling.ticks(number, pictures.support)
+            objective, picture, max(1, settings.iterations // settings.turns), telling.ticks(number, support)
         )
-    telling.scale_done(number, picture, pictures.support)
+    telling.scale_done(number, picture, support)
     return picture
 
 
