@@ -17,11 +17,12 @@ from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import RANDOM, NetworkShelf
 from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer
-from painterly_engine.published import run_published
+from painterly_engine.published import run_first_pass, run_published
 from painterly_engine.repainting import run_repaint
+from painterly_engine.stylizing.job import as_published, run_stylized
 from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
-from painterly_protocol.request import HarmonizeRequest, Parameters
+from painterly_protocol.request import DEFAULT_METHOD, HarmonizeRequest, Parameters
 
 UNTRAINED = (
     "No trained network was at hand: random weights were used, which give noise and blur. "
@@ -57,6 +58,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "engine_version": __version__,
         "network": {"name": network.name, "sha256": network.sha256, "layers": list(network.layers)},
         "preset": request.parameters.preset,
+        "method": request.parameters.method,
         "seed": request.parameters.seed,
         "device": str(shelf.device),
         "seconds": clock.finish(),
@@ -68,12 +70,19 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
 
 
 def _weights(parameters: Parameters) -> str:
-    """The instant preset's decoders know one network only."""
-    return NETWORK if isinstance(effective(parameters), Instant) else parameters.weights
+    """Decoders know one network only."""
+    forward = parameters.method == "adain" or (
+        parameters.method == DEFAULT_METHOD and isinstance(effective(parameters), Instant)
+    )
+    return NETWORK if forward else parameters.weights
 
 
 def _change(request: HarmonizeRequest, network: FeatureNetwork, device: torch.device, observer: Observer) -> Change:
-    settings = effective(request.parameters)
+    settings, method = effective(request.parameters), request.parameters.method
+    if method == "pass-one":
+        return run_first_pass(request, network, as_published(request, settings), device, observer)
+    if method != DEFAULT_METHOD:
+        return run_stylized(request, network, settings, device, observer)
     if isinstance(settings, Published):
         return run_published(request, network, settings, device, observer)
     if isinstance(settings, Instant):

@@ -20,9 +20,10 @@ from painterly_engine.resample import fit_longest, resize, resize_part, scale_st
 from painterly_engine.style import laid_out, style_of
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
-from painterly_engine.two_passes import OBJECT_LEVEL, REFERENCE_LAYER, Scene, harmonize
+from painterly_engine.two_passes import OBJECT_LEVEL, REFERENCE_LAYER, Scene, first_pass, harmonize
 from painterly_engine.window import Box, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
@@ -59,6 +60,22 @@ def run_published(
     )
     if not outcome.ring.any():
         change.warnings.append(UNMATCHED)
+    return change
+
+
+def run_first_pass(
+    request: HarmonizeRequest, network: FeatureNetwork, settings: Published, device: torch.device, observer: Observer
+) -> Change:
+    """The first pass alone. Raises as ``run_published``."""
+    scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), device)
+    change = _at_own_size(request, scene, first_pass(scene, network, iterations=settings.iterations, observer=observer))
+    observer.report(Phase.FINISHING, 1.0)
+    change.about.update(
+        working_size=[scene.painting.shape[2], scene.painting.shape[1]],
+        iterations=settings.iterations,
+        stylization={"value": 0.0, "reason": "the first pass knows none"},
+        notes=_notes(network),
+    )
     return change
 
 

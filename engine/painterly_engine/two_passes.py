@@ -91,21 +91,7 @@ def harmonize(
         observer: is told of the progress; whatever it raises ends the work.
     """
     soft_edge = blend_mask(scene.tight)
-    observer.intermediate("tight mask", scene.tight)
-    observer.intermediate("loose mask", scene.loose)
-
-    first = run_pass_one(
-        scene.composite,
-        scene.imitated,
-        scene.loose,
-        network,
-        iterations=iterations,
-        observer=observer,
-        lends=scene.lends,
-    )
-    first = jpeg_round_trip(blend(first, scene.painting, soft_edge))
-    observer.picture(lambda: first)
-    observer.intermediate("first pass", first)
+    first = jpeg_round_trip(first_pass(scene, network, iterations=iterations, observer=observer).over(scene.painting))
 
     ring = _painting_positions_to_imitate(first, scene, network, observer)
 
@@ -136,6 +122,25 @@ def harmonize(
     )
     observer.intermediate("finished", finished.over(scene.painting))
     return Harmonization(finished, ring, balance)
+
+
+def first_pass(scene: Scene, network: FeatureNetwork, *, iterations: int, observer: Observer = SILENT) -> Finished:
+    """The coarse harmonization alone; arguments as in ``harmonize``."""
+    observer.intermediate("tight mask", scene.tight)
+    observer.intermediate("loose mask", scene.loose)
+    found = run_pass_one(
+        scene.composite,
+        scene.imitated,
+        scene.loose,
+        network,
+        iterations=iterations,
+        observer=observer,
+        lends=scene.lends,
+    )
+    first = Finished(found, blend_mask(scene.tight))
+    observer.picture(lambda: first.over(scene.painting))
+    observer.intermediate("first pass", first.over(scene.painting))
+    return first
 
 
 @torch.no_grad()

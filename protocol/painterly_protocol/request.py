@@ -10,6 +10,8 @@ from painterly_protocol.pixels import Pixels
 
 PRESETS = ("instant", "draft", "standard", "high", "published")
 DEFAULT_PRESET = "standard"
+METHODS = ("two-pass", "pass-one", "local", "global", "adain")
+DEFAULT_METHOD = "two-pass"
 MIN_SIZE, MAX_SIZE = 32, 16384  # longest side of a working picture
 MAX_ITERATIONS = 100_000
 
@@ -30,6 +32,8 @@ class Parameters:
             machine.
         seed: of the randomised patch search.
         previews: send PREVIEW pictures while the job runs.
+        method: a name of ``METHODS``. "two-pass" is the preset's own way, from coarse to fine; for the others the
+            preset only says how large and how long.
     """
 
     preset: str = DEFAULT_PRESET
@@ -41,10 +45,13 @@ class Parameters:
     weights: str = "auto"
     seed: int = 0
     previews: bool = False
+    method: str = DEFAULT_METHOD
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise _bad(f"There is no preset {self.preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+        if self.method not in METHODS:
+            raise _bad(f"There is no method {self.method!r}.", f"Choose one of {', '.join(METHODS)}.")
         if self.size is not None and not MIN_SIZE <= self.size <= MAX_SIZE:
             raise _bad(f"A working size of {self.size} px cannot be used.", f"Choose {MIN_SIZE} to {MAX_SIZE}.")
         if self.iterations is not None and not 1 <= self.iterations <= MAX_ITERATIONS:

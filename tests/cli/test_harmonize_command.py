@@ -121,6 +121,17 @@ def test_a_pipe_gets_plain_lines_and_a_summary(pictures: Path, environment: dict
     assert "stylization 10" in ran.stdout and "random" in ran.stdout and "2 iterations" in ran.stdout
 
 
+@pytest.mark.parametrize("method", ["pass-one", "local"])
+def test_other_methods_paint_too(pictures: Path, environment: dict[str, str], tmp_path: Path, method: str) -> None:
+    ran = painterly(
+        environment, *harmonize(pictures), "--object", pictures / "object.png", *QUICK, "--method", method, "--inline",
+        "-o", tmp_path / "out.png",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "2 iterations" in ran.stdout and "second pass" not in ran.stderr
+    assert (pixels(tmp_path / "out.png") != pixels(pictures / "painting.png")).any()
+
+
 def test_progress_can_be_looked_at(pictures: Path, environment: dict[str, str], tmp_path: Path) -> None:
     ran = painterly(
         environment, *harmonize(pictures), "--object", pictures / "object.png", *QUICK, "--every", "1",

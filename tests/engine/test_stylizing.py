@@ -17,6 +17,7 @@ from painterly_engine.progress import SILENT, Observer
 from painterly_engine.stylizing import terms
 from painterly_engine.stylizing.adain import restated, stylize_adain
 from painterly_engine.stylizing.descent import start
+from painterly_engine.stylizing.local import _mixed as local_part
 from painterly_engine.stylizing.local import dilated, softened
 from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Several, Walk, Wanted, Whole, make
 from painterly_engine.stylizing.picture import stylize_picture
@@ -219,13 +220,13 @@ def test_a_mask_grows_by_a_disc_and_softens() -> None:
 
 
 def test_local_mixes_the_gram_matrices_of_here_and_everywhere(network: FeatureNetwork) -> None:
-    from painterly_engine.stylizing.local import _targets
-
     painting, place = picture(2), torch.from_numpy(disc() / 255.0)
-    here, everywhere, half = (_targets(painting, place, network, Local(local_share=share)) for share in (1.0, 0.0, 0.5))
-    seen = see(painting, network, STYLE_LAYERS, place).grams(STYLE_LAYERS)
+    everywhere = see(painting, network, STYLE_LAYERS).grams(STYLE_LAYERS)
+    seen = see(painting, network, STYLE_LAYERS, place)
+    here, none, half = (local_part(everywhere, seen, Local(local_share=share)) for share in (1.0, 0.0, 0.5))
     for layer in STYLE_LAYERS:
-        torch.testing.assert_close(here[layer], seen[layer])
+        torch.testing.assert_close(here[layer], seen.grams(STYLE_LAYERS)[layer])
+        torch.testing.assert_close(none[layer], everywhere[layer])
         torch.testing.assert_close(half[layer], (here[layer] + everywhere[layer]) / 2)
         assert not torch.allclose(here[layer], everywhere[layer])
 

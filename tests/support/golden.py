@@ -53,7 +53,9 @@ _REQUEST = HarmonizeRequest(
     _ramp(3, SampleType.UINT16, 9),
     _ramp(1, SampleType.UINT8, 200),
     _ramp(1, SampleType.FLOAT32, 5),
-    Parameters("draft", size=256, iterations=40, stylization="baroque", weights="slim", seed=7, previews=True),
+    Parameters(
+        "draft", size=256, iterations=40, stylization="baroque", weights="slim", seed=7, previews=True, method="local"
+    ),
     style=_ramp(3, SampleType.UINT8, 30),
     style_mask=_ramp(1, SampleType.UINT8, 60),
     as_layer=True,

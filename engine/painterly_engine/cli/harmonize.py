@@ -23,7 +23,7 @@ from painterly_engine.report.recorder import Recorder
 from painterly_engine.report.watching import Watcher
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Priority, Result
-from painterly_protocol.request import DEFAULT_PRESET, PRESETS, HarmonizeRequest, Parameters
+from painterly_protocol.request import DEFAULT_METHOD, DEFAULT_PRESET, METHODS, PRESETS, HarmonizeRequest, Parameters
 
 Runner = Callable[[HarmonizeRequest, Callable[[EngineMessage], None]], Result]
 
@@ -62,6 +62,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """The options that become ``Parameters``."""
     group = parser.add_argument_group("how")
+    group.add_argument(
+        "--method", choices=METHODS, default=DEFAULT_METHOD, help=f"of painting (default: {DEFAULT_METHOD})"
+    )
     group.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help=f"default: {DEFAULT_PRESET}")
     group.add_argument(
         "--size",
@@ -95,6 +98,7 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
         weights=network_name(arguments.weights),
         seed=arguments.seed,
         previews=previews,
+        method=arguments.method,
     )
 
 

@@ -75,16 +75,20 @@ class Telling:
         self.observer.intermediate(f"matches at scale {number + 1}, {layer}", corner + extent * found)
 
     def scale_done(self, number: int, picture: Tensor, support: Tensor) -> None:
-        self.observer.intermediate(f"scale {number + 1}", self._seen(picture, resize(support, self.place.size)))
+        self.observer.intermediate(f"scale {number + 1}", self.seen(picture, support))
 
     def finishing(self, fraction: float) -> None:
         self.observer.report(Phase.FINISHING, fraction)
 
     def finished(self, picture: Tensor, support: Tensor) -> None:
         self.finishing(1.0)
-        seen = self._seen(picture, resize(support, self.place.size))
+        seen = self.seen(picture, support)
         self.observer.picture(lambda: seen)
         self.observer.intermediate("finished", seen)
+
+    def seen(self, picture: Tensor, support: Tensor) -> Tensor:
+        """The whole painting with the picture (3, h, w) in its place, as far as the support (h, w) lets it show."""
+        return self._seen(picture, resize(support, self.place.size))
 
     def _report(self, number: int, fraction: float, losses: Mapping[str, float] | None = None) -> None:
         last = len(self.shares) - 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from painterly_engine.progress import Observer
-from painterly_engine.service.overall import OverallProgress
+from painterly_engine.service.overall import OverallProgress, shares_of
 from painterly_engine.soundness import check_losses
 from painterly_protocol.messages import Cancel, Message, Phase, Preview, Progress, Submit
 
@@ -43,7 +43,7 @@ class JobObserver(Observer):
         self._line = line
         self._job_id = submit.job_id
         self._previews = submit.request.parameters.previews
-        self._overall = OverallProgress(time.monotonic())
+        self._overall = OverallProgress(time.monotonic(), shares_of(submit.request.parameters))
         self._phase: Phase | None = None
         self._losses: Mapping[str, float] = {}
         self._next_progress = 0.0

@@ -24,6 +24,7 @@ def stylize_adain(
     decoders: Mapping[str, nn.Module],
     method: Adain,
     mask: Tensor | None = None,
+    lends: Tensor | None = None,
 ) -> Tensor:
     """
     Args:
@@ -31,7 +32,8 @@ def stylize_adain(
         paintings: (3, H', W') each, of any size; at least one.
         network: that the decoders belong to.
         decoders: by layer.
-        mask: (H, W) in [0, 1]: only what is under it is measured and changed.
+        mask: (H, W) in [0, 1]: only what is under it is measured; everything is changed.
+        lends: (H', W') in [0, 1], how much of each place of every painting is imitated; all of it if None.
 
     Returns:
         (3, H, W) in [0, 1]; with alpha 0 the content itself.
@@ -41,10 +43,11 @@ def stylize_adain(
     """
     layer, decoder = method.layer, decoders[method.layer]
     features = features_of(content, network, layer)
-    cover = None if mask is None else scale_bilinear(mask, (features.shape[1], features.shape[2]))
+    cover = None if mask is None else _at(mask, features)
     goal = torch.zeros_like(features)
     for share, painting in zip(shares(method.weights, len(paintings)), paintings, strict=True):
-        goal += share * restated(features, features_of(painting, network, layer), cover)
+        imitated = features_of(painting, network, layer)
+        goal += share * restated(features, imitated, cover, None if lends is None else _at(lends, imitated))
     mixed = torch.lerp(features, goal, method.alpha)
     before, after = _decoded(torch.stack([features, mixed]), decoder, content, layer)
     # What the decoder cannot give back is the content's own, and goes as the content goes.
@@ -52,14 +55,15 @@ def stylize_adain(
     return found
 
 
-def restated(features: Tensor, painting: Tensor, cover: Tensor | None = None) -> Tensor:
+def restated(features: Tensor, painting: Tensor, cover: Tensor | None = None, lends: Tensor | None = None) -> Tensor:
     """Features (C, h, w) with the painting's (C, h', w') mean and deviation in every channel.
 
     Args:
         cover: (h, w), where the features are measured; everywhere if None.
+        lends: (h', w'), where the painting's are.
     """
     mean, deviation = _statistics(features, torch.ones_like(features[0]) if cover is None else cover)
-    wanted_mean, wanted_deviation = _statistics(painting, torch.ones_like(painting[0]))
+    wanted_mean, wanted_deviation = _statistics(painting, torch.ones_like(painting[0]) if lends is None else lends)
     return (features - mean) / (deviation + TINY) * wanted_deviation + wanted_mean
 
 
@@ -68,6 +72,11 @@ def _statistics(features: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
     share = cover / (cover.sum() + TINY)
     mean = (features * share).sum((1, 2), keepdim=True)
     return mean, ((features - mean).square() * share).sum((1, 2), keepdim=True).sqrt()
+
+
+def _at(plane: Tensor, features: Tensor) -> Tensor:
+    """(H, W) averaged to the features' size."""
+    return scale_bilinear(plane, (features.shape[1], features.shape[2]))
 
 
 def _decoded(features: Tensor, decoder: nn.Module, content: Tensor, layer: str) -> Tensor:

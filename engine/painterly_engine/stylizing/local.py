@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +14,7 @@ from painterly_engine.repaint.support import gaussian
 from painterly_engine.resample import resize
 from painterly_engine.stylizing.descent import descend, start
 from painterly_engine.stylizing.method import Local
-from painterly_engine.stylizing.sight import see
+from painterly_engine.stylizing.sight import Seen, see
 from painterly_engine.stylizing.terms import Objective, Term, besides_style, layers_read, style
 from painterly_engine.window import Box, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -22,15 +24,26 @@ MARGIN = 48
 
 
 def stylize_local(
-    content: Tensor, painting: Tensor, mask: Tensor, network: FeatureNetwork, method: Local, observer: Observer
+    content: Tensor,
+    painting: Tensor,
+    mask: Tensor,
+    network: FeatureNetwork,
+    method: Local,
+    observer: Observer,
+    *,
+    here: Tensor | None = None,
+    lends: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """
     Args:
         content: (3, H, W) RGB in [0, 1].
-        painting: (3, H', W'); where it has the content's proportions, the mask's place in it is known.
+        painting: (3, H', W').
         mask: (H, W) in [0, 1].
         network: with the layers that the method names, its poolings as the method wants them (``prepared``).
         observer: is told of every iteration.
+        here: (3, H'', W''), the painting where the content is, so that the mask has a place in it; without it there is
+            no local Gram matrix.
+        lends: (H', W') in [0, 1], how much of each place of the painting is imitated; all of it if None.
 
     Returns:
         (3, H, W) in [0, 1], the content outside the grown mask, and (H, W), how much of it shows: the grown mask with
@@ -44,8 +57,10 @@ def stylize_local(
     inside, part = box.of(grown), box.of(content)
     layers = layers_read(method.wanted, network)
     kept = see(part, network, layers, inside)
-    imitated = see(painting, network, layers)
-    targets = _targets(painting, resize(grown, (painting.shape[1], painting.shape[2])), network, method)
+    imitated = see(painting, network, layers, lends)
+    targets = imitated.grams(method.wanted.style_layers)
+    if here is not None and method.local_share > 0:
+        targets = _mixed(targets, see(here, network, layers, resize(grown, (here.shape[1], here.shape[2]))), method)
     terms = [
         Term("style", 1.0, style(targets, kept.covers)),
         *besides_style(kept, [imitated], method.wanted),
@@ -79,14 +94,10 @@ def softened(mask: Tensor, sigma: float) -> Tensor:
     return mask if sigma == 0 else gaussian(mask, sigma).clamp(0, 1)
 
 
-def _targets(painting: Tensor, place: Tensor, network: FeatureNetwork, method: Local) -> dict[str, Tensor]:
-    """The painting's Gram matrices at the mask's place and all over, mixed."""
-    layers = method.wanted.style_layers
-    everywhere = see(painting, network, layers).grams(layers)
-    if method.local_share == 0:
-        return everywhere
-    here = see(painting, network, layers, place).grams(layers)
-    return {layer: torch.lerp(everywhere[layer], here[layer], method.local_share) for layer in layers}
+def _mixed(everywhere: Mapping[str, Tensor], here: Seen, method: Local) -> dict[str, Tensor]:
+    """The painting's Gram matrices at the mask's place and all over."""
+    local = here.grams(method.wanted.style_layers)
+    return {layer: torch.lerp(gram, local[layer], method.local_share) for layer, gram in everywhere.items()}
 
 
 def _surroundings(mask: Tensor, network: FeatureNetwork) -> Box:

@@ -108,7 +108,7 @@ def run_method(
     content, paintings, mask = subject.content, subject.paintings, subject.mask
     if isinstance(method, Local):
         assert mask is not None, "checked before anything is loaded"
-        return stylize_local(content, paintings[0], mask, network, method, observer)
+        return stylize_local(content, paintings[0], mask, network, method, observer, here=paintings[0])
     if isinstance(method, Whole):
         return stylize_whole(content, paintings[0], network, method, observer), mask
     if isinstance(method, Several):

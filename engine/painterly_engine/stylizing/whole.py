@@ -13,7 +13,12 @@ from painterly_engine.stylizing.terms import Objective, Term, besides_style, lay
 
 
 def stylize_whole(
-    content: Tensor, painting: Tensor, network: FeatureNetwork, method: Whole, observer: Observer
+    content: Tensor,
+    painting: Tensor,
+    network: FeatureNetwork,
+    method: Whole,
+    observer: Observer,
+    lends: Tensor | None = None,
 ) -> Tensor:
     """
     Args:
@@ -21,6 +26,7 @@ def stylize_whole(
         painting: (3, H', W').
         network: with the layers that the method names, its poolings as the method wants them (``prepared``).
         observer: is told of every iteration.
+        lends: (H', W') in [0, 1], how much of each place of the painting is imitated; all of it if None.
 
     Returns:
         (3, H, W) in [0, 1].
@@ -29,7 +35,7 @@ def stylize_whole(
         PainterlyError: BAD_REQUEST for a layer the network lacks, NOT_FINITE.
     """
     layers = layers_read(method.wanted, network)
-    kept, imitated = see(content, network, layers), see(painting, network, layers)
+    kept, imitated = see(content, network, layers), see(painting, network, layers, lends)
     terms = [
         Term("style", 1.0, style(imitated.grams(method.wanted.style_layers), kept.covers)),
         *besides_style(kept, [imitated], method.wanted),
