@@ -45,7 +45,7 @@ class Gate:
     """Answers libzmq's question "may this peer in?" for every CURVE socket of ``context`` (RFC 27).
 
     Must exist before such a socket is bound; ``answer`` must be called whenever ``socket`` is readable. What a peer
-    sends carries the name it was let in under, "" for keys that were ``admit``-ted.
+    sends carries the name it was let in under, a space and its public key; "" for keys that were ``admit``-ted.
 
     Args:
         guests: public key → name of whoever else may come in, asked anew each time.
@@ -68,13 +68,16 @@ class Gate:
 
     def answer(self) -> None:
         version, request_id, _domain, _address, _identity, mechanism, *credentials = self.socket.recv_multipart()
-        name = self._name(credentials[0]) if mechanism == b"CURVE" and credentials else None
-        code, text = (b"400", b"unknown key") if name is None else (b"200", b"OK")
-        self.socket.send_multipart([version, request_id, code, text, (name or "").encode("utf-8"), b""])
+        user = self._user(credentials[0]) if mechanism == b"CURVE" and credentials else None
+        code, text = (b"400", b"unknown key") if user is None else (b"200", b"OK")
+        self.socket.send_multipart([version, request_id, code, text, (user or "").encode("utf-8"), b""])
 
-    def _name(self, credential: bytes) -> str | None:
+    def _user(self, credential: bytes) -> str | None:
         public = z85.encode(credential).decode("ascii")
-        return "" if public in self._admitted else self._guests().get(public)
+        if public in self._admitted:
+            return ""
+        name = self._guests().get(public)
+        return None if name is None else f"{name} {public}"
 
     def close(self) -> None:
         self.socket.close()

@@ -63,10 +63,14 @@ def _socket_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Peer:
-    """A client's connection, and whose key opened it: "" for this user's own programs on this machine."""
+    """A client's connection, and whose key opened it: "" for this user's own programs on this machine.
+
+    ``key`` is that key's public half: a name may have had others before, and get another one.
+    """
 
     connection: bytes
     name: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,12 +197,13 @@ class Listener:
             if not self.socket.poll(0):
                 return
             identity, *frames = self.socket.recv_multipart(copy=False)
-            name = str(frames[0].get("User-Id")) if frames and _has_name(frames[0]) else ""
-            yield Peer(identity.bytes, name), [frame.buffer for frame in frames]
+            user = str(frames[0].get("User-Id")) if frames and _has_user(frames[0]) else ""
+            name, _, key = user.partition(" ")
+            yield Peer(identity.bytes, name, key), [frame.buffer for frame in frames]
 
     def still_knows(self, peer: Peer) -> bool:
         """False for who came in with a key that has been removed since."""
-        return not peer.name or (self._door is not None and peer.name in self._door.keyring.names().values())
+        return not peer.name or (self._door is not None and self._door.keyring.names().get(peer.key) == peer.name)
 
     def send(self, peer: Peer, message: EngineMessage) -> bool:
         """False when that client is gone, or has not read for so long that it might as well be."""
@@ -227,7 +232,7 @@ class Listener:
             file.unlink(missing_ok=True)
 
 
-def _has_name(frame: zmq.Frame) -> bool:
+def _has_user(frame: zmq.Frame) -> bool:
     """libzmq knows no user id of connections without a gate (ipc)."""
     try:
         return bool(frame.get("User-Id"))

@@ -175,6 +175,21 @@ def test_a_removed_key_shuts_its_holder_out_at_once(
     assert not _admitted(ticket)
 
 
+def test_a_name_with_a_new_key_shuts_the_old_keys_holder_out(
+    ada: EngineClient, keyring: Keyring, ticket: Ticket, tmp_path: Path
+) -> None:
+    """As a keeper does whose client has lost its ticket: the connection a thief may have is none of the new Ada's."""
+    job_id = ada.submit(jobs.request(f"hold:{tmp_path / 'never'}"))
+    wait_until(lambda: ada.status(30).running == job_id)
+    keyring.remove("ada")
+    replaced = keyring.add("ada", ticket.endpoint.removeprefix("tcp://"))
+    ended = outcome(ada, job_id)
+    assert isinstance(ended, Failure)
+    assert ended.code == ErrorCode.CANCELLED.value
+    with connect(machine_of(replaced, tmp_path / "new"), timeout_s=30) as new:
+        assert harmonized(new.run(jobs.request()))
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_an_address(tmp_path: Path, keyring: Keyring, port: int) -> None:
     ticket = keyring.add("ada", f"[::1]:{port}")
