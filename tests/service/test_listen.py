@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +21,7 @@ from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.keyring import Keyring
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, Failure, Hello
+from painterly_protocol.messages import EngineMessage, Failure, Hello, Queued, Result
 from painterly_protocol.remote import Ticket
 from support import jobs
 from support.failing import caught
@@ -270,3 +273,125 @@ def _serve(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
     engine = RealEngine(folder, "--listen", address)
     engine.process.wait(60)
     return subprocess.run(engine.command, env=engine.environment, capture_output=True, text=True, check=False)
+
+
+# ---------------------------------------------------------------- one engine, several artists
+
+
+@pytest.fixture
+def bob(keyring: Keyring, port: int) -> Ticket:
+    return keyring.add("bob", f"127.0.0.1:{port}")
+
+
+def test_users_take_turns_however_many_programs_one_of_them_opens(
+    engine: RealEngine, ticket: Ticket, bob: Ticket, tmp_path: Path
+) -> None:
+    machines = [machine_of(each, tmp_path / name) for name, each in (("a", ticket), ("b", bob))]
+    hold, ran = tmp_path / "hold", tmp_path / "ran"
+    with contextlib.ExitStack() as open_programs:
+        first, *others = [open_programs.enter_context(connect(machines[0], timeout_s=30)) for _ in range(4)]
+        first.submit(jobs.request(f"hold:{hold}"))
+        wait_until(lambda: first.status(30).running)
+        for program in others:
+            program.submit(jobs.request(f"note:{ran}"))
+            wait_until(lambda program=program: any(isinstance(m, Queued) for m in program.events(0.1)))
+        with connect(machines[1], timeout_s=30) as late:
+            place: list[int] = []
+            late.submit(jobs.request())
+            wait_until(lambda: place.extend(m.position for m in late.events(0.1) if isinstance(m, Queued)) or place)
+            assert place[0] == 0, "Bob's first job comes before Ada's second"
+            hold.touch()
+            wait_until(lambda: any(isinstance(m, Result) for m in late.events(0.1)))
+        wait_until(lambda: len(ran.read_text().splitlines()) == 3)
+    assert [event["client"] for event in engine.events("job-queued")] == ["ada"] * 4 + ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("option", "says"), [(("--hourly-pixels", "300"), "0.0003 million"), (("--hourly-seconds", "0.2"), "0.2 seconds")]
+)
+def test_a_user_who_has_had_an_hours_share_is_refused_and_others_are_not(
+    tmp_path: Path, ticket: Ticket, bob: Ticket, option: tuple[str, str], says: str
+) -> None:
+    address = ticket.endpoint.removeprefix("tcp://")
+    with (
+        RealEngine(tmp_path, "--listen", address, *option) as engine,
+        connect(machine_of(ticket, tmp_path / "a"), timeout_s=30) as ada,
+        connect(machine_of(bob, tmp_path / "b"), timeout_s=30) as other,
+        engine.connect() as keeper,
+    ):
+        for _ in range(2):
+            assert harmonized(ada.run(jobs.request("for:0.15")))
+        with caught(ErrorCode.QUEUE_FULL) as error:
+            ada.run(jobs.request())
+        assert says in error.value.sentence
+        assert "Try again in about" in error.value.advice
+        assert harmonized(other.run(jobs.request()))
+        for _ in range(4):
+            assert harmonized(keeper.run(jobs.request("for:0.1"))), "the keeper has no quota"
+
+
+def test_each_user_sees_only_their_own_part_and_the_keeper_sees_all(
+    engine: RealEngine, ada: EngineClient, bob: Ticket, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    job_id = ada.submit(jobs.request(f"hold:{hold}"))
+    wait_until(lambda: ada.status(30).running == job_id)
+    with connect(machine_of(bob, tmp_path / "b"), timeout_s=30) as other, engine.connect() as keeper:
+        other.submit(jobs.request())
+        wait_until(lambda: ada.status(30).queued == 1)
+        seen = {name: client.status(30) for name, client in (("ada", ada), ("bob", other), ("keeper", keeper))}
+        assert [seen[name].running for name in ("ada", "bob", "keeper")] == [job_id, None, job_id]
+        users = {name: status.details["users"] for name, status in seen.items()}
+        assert [list(users[name]) for name in ("ada", "bob", "keeper")] == [["ada"], ["bob"], ["ada", "bob"]]
+        assert users["keeper"]["ada"]["running"] == users["keeper"]["bob"]["waiting"] == 1
+        assert users["bob"]["bob"]["pixels_this_hour"] == jobs.WIDTH * jobs.HEIGHT
+        assert not {"last_job", "workers", "jobs_ended"} & seen["bob"].details.keys()
+        hold.touch()
+        assert harmonized(outcome(ada, job_id))
+
+
+# ---------------------------------------------------------------- separate machines, as far as one machine can be two
+
+
+@pytest.fixture
+def other_machine() -> Iterator[str]:
+    """A network namespace with an interface of its own, joined to this one's by a cable; its name."""
+    name, far, near = f"painterly-{os.getpid()}", "198.18.53.2/30", "198.18.53.1/30"
+    cable = (f"pt{os.getpid() % 10**6}a", f"pt{os.getpid() % 10**6}b")
+    try:
+        for command in (
+            f"ip netns add {name}",
+            f"ip link add {cable[0]} type veth peer name {cable[1]} netns {name}",
+            f"ip addr add {near} dev {cable[0]}",
+            f"ip link set {cable[0]} up",
+            f"ip -n {name} addr add {far} dev {cable[1]}",
+            f"ip -n {name} link set {cable[1]} up",
+        ):
+            done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"no second network namespace can be had here: {done.stderr.strip()}")
+        yield name
+    except FileNotFoundError:
+        pytest.skip("there is no “ip” here")
+    finally:
+        if shutil.which("ip"):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+            subprocess.run(["ip", "link", "del", cable[0]], capture_output=True, check=False)
+
+
+def test_an_artist_on_another_machine_is_served_over_the_network(
+    tmp_path: Path, keyring: Keyring, port: int, other_machine: str
+) -> None:
+    ticket = keyring.add("ada", f"198.18.53.1:{port}")
+    program = (
+        "import sys, pathlib; from painterly_protocol.client import connect; from support import jobs; "
+        "from support.real_engine import harmonized\n"
+        "with connect(pathlib.Path(sys.argv[1]), timeout_s=30) as client:\n"
+        "    print(harmonized(client.run(jobs.request())))"
+    )
+    with RealEngine(tmp_path, "--listen", f"198.18.53.1:{port}") as engine:
+        machine = machine_of(ticket, tmp_path / "ada")
+        command = ["ip", "netns", "exec", other_machine, sys.executable, "-c", program, str(machine)]
+        done = subprocess.run(command, env=engine.environment, capture_output=True, text=True, check=False)
+        assert done.stdout == "True\n", done.stderr
+        assert engine.events("job-queued")[0]["client"] == "ada"

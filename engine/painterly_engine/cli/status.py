@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from painterly_protocol.client import connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -33,7 +33,11 @@ def show_status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(facts, default=str))
     else:
-        print("\n".join(f"{name}: {_brief(value)}" for name, value in facts.items() if value not in (None, "", {})))
+        print(
+            "\n".join(
+                line for name, value in facts.items() if value not in (None, "", {}) for line in _lines(name, value)
+            )
+        )
     return 0
 
 
@@ -48,7 +52,19 @@ def engine_facts() -> dict[str, object]:
     return {"state": status.state.value, "running": status.running, "queued": status.queued, **status.details}
 
 
+def _lines(name: str, value: object) -> list[str]:
+    """One, or one for each of a group's: workers, users."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [f"{name} {number}: {_brief(each)}" for number, each in enumerate(value, 1)]
+    if isinstance(value, Mapping) and value and all(isinstance(each, Mapping) for each in value.values()):
+        return [f"{name}: {inner}: {_brief(each)}" for inner, each in value.items()]
+    return [f"{name}: {_brief(value)}"]
+
+
 def _brief(value: object) -> str:
     if not isinstance(value, Mapping):
         return str(value)
-    return ", ".join(f"{name} {inner}" for name, inner in value.items() if inner is not None)
+    inner = ((name, each) for name, each in value.items() if each not in (None, {}))
+    return ", ".join(
+        f"{name} ({_brief(each)})" if isinstance(each, Mapping) else f"{name} {each}" for name, each in inner
+    )

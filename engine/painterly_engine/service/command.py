@@ -13,6 +13,7 @@ from pathlib import Path
 import zmq
 
 from painterly_engine import __version__
+from painterly_engine.service.accounts import Quota
 from painterly_engine.service.home import Home
 from painterly_engine.service.jobs import Room
 from painterly_engine.service.limits import Limits
@@ -85,7 +86,7 @@ def _bounds(text: str) -> tuple[int, int]:
     """``2`` or ``1:4`` → fewest, most."""
     fewest, _, most = text.partition(":")
     numbers = int(fewest), int(most or fewest)
-    if not 1 <= numbers[0] <= numbers[1]:
+    if not 0 <= numbers[0] <= numbers[1] or not numbers[1]:
         raise argparse.ArgumentTypeError("give how many, or the fewest and the most as in 1:4")
     return numbers
 
@@ -95,6 +96,12 @@ def _add_limits(group: argparse._ArgumentGroup, default: Settings) -> None:
     group.add_argument("--capacity", type=int, metavar="N", default=room.jobs, help="jobs that may wait (%(default)s)")
     group.add_argument(
         "--capacity-each", type=int, metavar="N", default=room.of_one, help="of one client (%(default)s)"
+    )
+    group.add_argument(
+        "--hourly-pixels", type=int, metavar="N", help="of all pictures that one holder of a key sends in an hour"
+    )
+    group.add_argument(
+        "--hourly-seconds", type=float, metavar="S", help="of computing for one holder of a key in an hour"
     )
     group.add_argument(
         "--max-pixels", type=int, metavar="N", default=limits.pixels, help="of one picture (%(default)s)"
@@ -162,6 +169,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             seconds=arguments.max_seconds,
             memory=None if arguments.max_memory is None else arguments.max_memory * 2**20,
         ),
+        quota=Quota(arguments.hourly_pixels, arguments.hourly_seconds),
         cancel_grace_s=arguments.cancel_grace,
         start_s=arguments.start_limit or (CLUSTER_START_S if far else Settings.start_s),
         stall_s=arguments.stall,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+from painterly_engine.service.accounts import OWN, Accounts
 from painterly_engine.service.clock import AwakeClock
 from painterly_engine.service.jobs import Job, JobQueue
 from painterly_engine.service.log import event
@@ -34,6 +35,7 @@ class Foreman:
         self._outcomes = Outcomes()
         self._told: dict[str, int] = {}  # what place in the queue each waiting job's client was told
         self._last_job: Mapping[str, object] = {}
+        self._accounts = Accounts(settings.quota)
         self.tally = Tally()
         self.life = Lifecycle()
         self._staff = Staff(pool, settings, clock, self.life, self.tally)
@@ -43,23 +45,27 @@ class Foreman:
         """Whether a job runs or waits."""
         return bool(self._queue)
 
-    @property
-    def running(self) -> str | None:
-        """The job that has run for longest."""
-        return self._queue.running[0].job_id if self._queue.running else None
+    def running(self, asker: Peer) -> str | None:
+        """The job that has run for longest, of those that ``asker`` may know of."""
+        known = (job.job_id for job in self._queue.running if asker.name in ("", job.client.name))
+        return next(known, None)
 
     @property
     def queued(self) -> int:
         return self._queue.length
 
-    def details(self) -> Mapping[str, object]:
-        """For a Status: msgpack-plain."""
+    def details(self, asker: Peer) -> Mapping[str, object]:
+        """For a Status: msgpack-plain. A guest learns nothing of others."""
         first = self._staff.places[0]
+        users = self._accounts.facts(self._queue.running, self._queue.waiting, self._clock.now)
+        if asker.name:
+            return {"worker": first.state.value, "users": {asker.name: users.get(asker.name, {})}}
         return {
             "worker_pid": first.worker.pid,
             "worker": first.state.value,
             **({"workers": [_facts(place) for place in self._staff.places]} if len(self._staff.places) > 1 else {}),
             "last_job": self._last_job,
+            **({"users": users} if users.keys() - {OWN} else {}),
             **self.tally.numbers(),
         }
 
@@ -83,7 +89,10 @@ class Foreman:
             self._tell_where_it_is(job)
             return
         self._settings.limits.check(submit)
-        self._queue.add(Job(client, submit, frames, self._clock.now))
+        self._accounts.check(client.name, submit, self._clock.now)
+        job = Job(client, submit, frames, self._clock.now)
+        self._queue.add(job)
+        self._accounts.taken(job, self._clock.now)
         event(_log, "job-queued", job=submit.job_id, client=client.name or None, priority=submit.priority.value)
         self._tell_places()
 
@@ -194,6 +203,7 @@ class Foreman:
         ran = None if job.started is None else self._clock.now - job.started
         event(_log, "job-ends", job=job.job_id, outcome=name, ran=ran)
         self.tally.ended(name, ran)
+        self._accounts.ended(job, name, self._clock.now)
         self._last_job = {"job_id": job.job_id, "outcome": name}
         self._told.pop(job.job_id, None)
         outcome = Outcome(job.job_id, job.client, wire.fingerprint(job.frames), frames or wire.encode(how))

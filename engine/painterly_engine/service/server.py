@@ -167,16 +167,16 @@ class Server:
 
     def _tell_status(self, client: Peer, _query: StatusQuery, _frames: object) -> None:
         foreman = self._foreman
-        self._send(client, Status(foreman.life.state, foreman.running, foreman.queued, self._details()))
+        self._send(client, Status(foreman.life.state, foreman.running(client), foreman.queued, self._details(client)))
 
-    def _details(self) -> Mapping[str, object]:
+    def _details(self, asker: Peer) -> Mapping[str, object]:
         return {
             "engine_version": __version__,
             "pid": self._listener.info.pid,
             "endpoint": self._listener.info.endpoint,
             "uptime_s": round(time.monotonic() - self._started, 1),
             "limits": asdict(self._settings.limits),
-            **self._foreman.details(),
+            **self._foreman.details(asker),
         }
 
     def _shut_down(self, client: Peer, _shutdown: Shutdown, _frames: object) -> None:

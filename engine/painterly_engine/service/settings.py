@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from painterly_engine.service.accounts import Quota
 from painterly_engine.service.jobs import Room
 from painterly_engine.service.limits import Limits
 from painterly_engine.service.pool import Bounds
@@ -16,6 +17,7 @@ class Settings:
     Attributes:
         room: how much may wait.
         limits: what one job may ask for.
+        quota: what one user may have in an hour.
         cancel_grace_s: how long a worker may go on after a cancel before it is killed.
         start_s: how long a worker may import and load before it counts as hung and is killed.
         stall_s: how long a worker may say nothing about its job before it counts as hung and is killed.
@@ -29,6 +31,7 @@ class Settings:
 
     room: Room = field(default_factory=Room)
     limits: Limits = field(default_factory=Limits)
+    quota: Quota = field(default_factory=Quota)
     cancel_grace_s: float = 10.0
     start_s: float = 120.0
     stall_s: float = 900.0
