@@ -459,8 +459,8 @@ def test_a_newer_client_learns_in_its_own_version_that_the_engine_is_old(client:
 # ---------------------------------------------------------------- idleness and limits
 
 
-def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path, backend: Backend) -> None:
-    with RealEngine(tmp_path, *backend.options, "--idle-unload", "0.3") as engine, engine.connect() as client:
+def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path) -> None:
+    with RealEngine(tmp_path, "--idle-unload", "0.3") as engine, engine.connect() as client:
         assert harmonized(client.run(jobs.request()))
         wait_until(lambda: client.status(30).details["worker"] == "absent")
         assert client.status(30).state is EngineState.READY

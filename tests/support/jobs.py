@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from painterly_protocol.pixels import Pixels, SampleType
 from painterly_protocol.request import HarmonizeRequest, Parameters
@@ -23,6 +24,11 @@ def request(
     parameters = Parameters(weights=script, previews=previews, iterations=iterations)
     pictures = (flat(3, 10, width), flat(3, COMPOSITE_SAMPLE, width), flat(1, 255, width))
     return HarmonizeRequest(*pictures, parameters=parameters)
+
+
+def with_seed(parameters: Parameters, seed: int) -> Parameters:
+    """The same, but for the search's seed."""
+    return replace(parameters, seed=seed)
 
 
 def whole_in_float(sample: float) -> HarmonizeRequest:

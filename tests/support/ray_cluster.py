@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -27,12 +28,13 @@ class RayCluster:
         log_dir: of the workers.
     """
 
-    def __init__(self, nodes: int = 1, cpus: int = 1) -> None:
+    def __init__(self, nodes: int = 1, cpus: int = 1, *, token: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="painterly-cluster-"))
         self.log_dir = self.folder / "log"
-        token = self.folder / "token"
-        token.write_text(secrets.token_hex(32))
-        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        secret = self.folder / "token"
+        secret.write_text(secrets.token_hex(32))
+        guarded = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(secret)}
+        self.environment = guarded if token else {"RAY_AUTH_MODE": "disabled"}
         self._nodes, self._cpus = nodes, cpus
 
     def __enter__(self) -> RayCluster:
@@ -63,6 +65,15 @@ class RayCluster:
     def options(self) -> tuple[str, ...]:
         """Of ``painterly serve``."""
         return ("--backend", "ray", "--address", self.address)
+
+    def owns(self, listener: str) -> bool:
+        """Whether a line of “ss -ltnp” is of one of the cluster's processes."""
+        found = re.search(r"pid=(\d+)", listener)
+        try:
+            words = Path(f"/proc/{found[1]}/environ").read_bytes() if found else b""
+        except OSError:
+            return False
+        return f"PAINTERLY_LOG_DIR={self.log_dir}".encode() in words
 
     def add(self) -> None:
         self._order("add")

@@ -92,10 +92,16 @@ class RealEngine:
 
 
 def worker_pid(client: EngineClient) -> int:
-    """Of an engine whose worker is there."""
-    pid = client.status(30.0).details["worker_pid"]
-    assert isinstance(pid, int)
-    return pid
+    """Of the first worker, as soon as it is known."""
+    found: list[object] = []
+
+    def known() -> bool:
+        found.append(client.status(30.0).details["worker_pid"])
+        return found[-1] is not None
+
+    wait_until(known)
+    assert isinstance(found[-1], int)
+    return found[-1]
 
 
 def outcome(client: EngineClient, job_id: str, deadline_s: float = DEADLINE_S) -> Result | Failure:

@@ -6,6 +6,7 @@ The job's ``weights`` parameter is the script, words separated by spaces, taken 
 ``note:FILE``      append the worker's pid to FILE, a line each time
 ``hold:FILE``      report progress again and again until FILE exists: a long computation, which a cancel can leave
 ``deaf:FILE``      as ``hold``, without reporting: a computation that a cancel cannot leave
+``for:SECONDS``    compute so long
 ``phase:NAME``     report the beginning of this phase
 ``crash``          SIGKILL itself
 ``memory``         raise MemoryError
@@ -105,6 +106,10 @@ def _hold(file: str, observer: Observer, _metadata: dict[str, object]) -> None:
         step += 1
 
 
+def _for(seconds: str, _observer: Observer, _metadata: dict[str, object]) -> None:
+    time.sleep(float(seconds))
+
+
 def _deaf(file: str, _observer: Observer, _metadata: dict[str, object]) -> None:
     while not Path(file).exists():
         time.sleep(0.005)
@@ -151,6 +156,7 @@ _ACTS: dict[str, Act] = {
     "note": _note,
     "hold": _hold,
     "deaf": _deaf,
+    "for": _for,
     "crash": _crash,
     "memory": _memory,
     "bug": _bug,

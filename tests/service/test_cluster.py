@@ -1,0 +1,253 @@
+"""Workers on a real Ray cluster of several nodes: one goes down, too many are asked for, nobody uninvited gets in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from painterly_engine.service.runner import DEFAULT_FACTORY
+from painterly_protocol.client import EngineClient
+from painterly_protocol.messages import EngineState, Priority, Progress, Result
+from painterly_protocol.request import HarmonizeRequest
+from support import jobs, real_jobs
+from support.fake_engine import wait_until
+from support.ray_cluster import RayCluster
+from support.real_engine import RealEngine, harmonized, is_alive, lines, outcomes, worker_pid
+from support.scripted_runner import FACTORY
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'painterly-harmonize[cluster]'")
+
+LONG_S = 1200.0
+ROOM = ("--capacity", "400", "--capacity-each", "400")
+
+
+@pytest.fixture
+def cluster(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> RayCluster:
+    """Of one node, which stays."""
+    for name, value in ray_cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    return ray_cluster
+
+
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayCluster]:
+    """Of one processor each, which may go down."""
+    with RayCluster(nodes=2, cpus=1) as nodes:
+        for name, value in nodes.environment.items():
+            monkeypatch.setenv(name, value)
+        yield nodes
+
+
+def driver_pid(engine: RealEngine) -> int:
+    return int(engine.events("driver-starts")[-1]["driver"])
+
+
+def busy(client: EngineClient) -> int:
+    workers = client.status(30).details["workers"]
+    assert isinstance(workers, list | tuple)
+    return sum(worker["state"] != "absent" for worker in workers)
+
+
+# ---------------------------------------------------------------- a node goes down
+
+
+def _different(number: int) -> HarmonizeRequest:
+    """A job for the real algorithm, small but not like the others."""
+    request = real_jobs.picture(48, 2)
+    return HarmonizeRequest(
+        request.painting, request.composite, request.mask, parameters=jobs.with_seed(request.parameters, number)
+    )
+
+
+@pytest.mark.parametrize(
+    ("runner", "count"), [(FACTORY, 30), pytest.param(DEFAULT_FACTORY, 200, marks=pytest.mark.long)]
+)
+def test_a_node_that_goes_down_costs_time_but_no_result(
+    tmp_path: Path, two_nodes: RayCluster, monkeypatch: pytest.MonkeyPatch, runner: str, count: int
+) -> None:
+    """Every job's result comes once, and is what this machine's own worker computes."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    ran = tmp_path / "ran"
+    requests = {
+        f"job-{n}": jobs.request(f"note:{ran} for:0.1", width=3 + n) if runner == FACTORY else _different(n)
+        for n in range(count)
+    }
+    options = (*two_nodes.options, "--workers", "2", *ROOM)
+    with RealEngine(tmp_path / "far", *options, runner=runner) as engine, engine.connect() as client:
+        wait_until(lambda: busy(client) == 2 and client.status(30).state is EngineState.READY)
+        for name, request in requests.items():
+            client.submit(request, name, Priority.BATCH)
+        far, killed = {}, False
+        deadline = time.monotonic() + LONG_S
+        while len(far) < count:
+            assert time.monotonic() < deadline
+            for message in client.events(0.1):
+                if isinstance(message, Result):
+                    assert message.job_id not in far, "a result came twice"
+                    far[message.job_id] = bytes(message.picture.data)
+            if len(far) >= count // 2 and not killed:
+                two_nodes.kill(0)
+                killed = True
+        assert [m for m in client.events(0.5) if isinstance(m, Result)] == []
+        assert client.status(30).details["jobs_ended"] == {"done": count}
+        assert len(engine.events("job-retried")) <= 1, "only what ran there began anew"
+        machines = engine.events("worker-ended")
+        assert [ended["how"] for ended in machines] == ["its machine cannot be reached any more"]
+    if runner == FACTORY:
+        assert count <= len(lines(ran)) <= count + 1
+    near = _locally(tmp_path / "near", runner, requests)
+    assert far == near
+
+
+def _locally(folder: Path, runner: str, requests: dict[str, HarmonizeRequest]) -> dict[str, bytes]:
+    with RealEngine(folder, *ROOM, runner=runner) as engine, engine.connect() as client:
+        for name, request in requests.items():
+            client.submit(request, name)
+        ended = outcomes(client, *requests, deadline_s=LONG_S)
+    return {name: bytes(each.picture.data) for name, each in ended.items() if isinstance(each, Result)}
+
+
+# ---------------------------------------------------------------- how many workers there are
+
+
+def test_workers_come_when_jobs_wait_and_go_when_they_idle(tmp_path: Path, cluster: RayCluster) -> None:
+    hold = tmp_path / "hold"
+    options = (*cluster.options, "--workers", "1:3", "--idle-unload", "1")
+    with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
+        assert harmonized(client.run(jobs.request()))
+        assert busy(client) == 1
+        held = [client.submit(jobs.request(f"hold:{hold}")) for _ in range(4)]
+        wait_until(lambda: client.status(30).queued == 1)
+        assert busy(client) == 3
+        hold.touch()
+        assert all(map(harmonized, outcomes(client, *held).values()))
+        wait_until(lambda: busy(client) == 1)
+        assert engine.events("worker-unloaded")
+        assert harmonized(client.run(jobs.request()))
+
+
+def test_a_cluster_that_has_no_room_for_a_worker_serves_with_those_it_has(tmp_path: Path, cluster: RayCluster) -> None:
+    options = (*cluster.options, "--workers", "2", "--cpus-each", "3", "--start-limit", "15")
+    with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
+        assert harmonized(client.run(jobs.request()))
+        wait_until(lambda: engine.events("worker-killed"))
+        assert harmonized(client.run(jobs.request()))
+        assert client.status(30).state is EngineState.READY
+
+
+# ---------------------------------------------------------------- the driver
+
+
+def test_questions_are_answered_while_the_driver_hangs(tmp_path: Path, cluster: RayCluster) -> None:
+    with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+        assert harmonized(client.run(jobs.request()))
+        os.kill(driver_pid(engine), signal.SIGSTOP)
+        try:
+            job_id = client.submit(jobs.request())
+            answered = []
+            for _ in range(50):
+                asked = time.perf_counter()
+                client.status(30)
+                answered.append(time.perf_counter() - asked)
+            assert statistics.median(answered) < 0.1
+        finally:
+            os.kill(driver_pid(engine), signal.SIGCONT)
+        assert harmonized(outcomes(client, job_id)[job_id])
+
+
+def test_a_driver_that_dies_is_replaced_and_its_job_begun_anew(tmp_path: Path, cluster: RayCluster) -> None:
+    ran, hold = tmp_path / "ran", tmp_path / "hold"
+    with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+        job_id = client.submit(jobs.request(f"note:{ran} hold:{hold}"))
+        wait_until(lambda: lines(ran))
+        os.kill(driver_pid(engine), signal.SIGKILL)
+        wait_until(lambda: len(lines(ran)) == 2)
+        hold.touch()
+        assert harmonized(outcomes(client, job_id)[job_id])
+        wait_until(lambda: not is_alive(int(lines(ran)[0])))
+
+
+def test_a_killed_engine_takes_driver_and_actors_with_it(tmp_path: Path, cluster: RayCluster) -> None:
+    with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+        assert harmonized(client.run(jobs.request()))
+        pids = (driver_pid(engine), worker_pid(client))
+        engine.kill()
+        wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_a_cancel_reaches_the_actor_within_an_iteration(tmp_path: Path, cluster: RayCluster) -> None:
+    took = []
+    with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+        for _ in range(10):
+            job_id = client.submit(jobs.request(f"hold:{tmp_path / 'never'}"))
+            wait_until(lambda: any(isinstance(m, Progress) and m.iteration for m in client.events(0.1)))
+            asked = time.perf_counter()
+            client.cancel(job_id)
+            outcomes(client, job_id)
+            took.append(time.perf_counter() - asked)
+    print(f"cancel through Ray: median {1000 * statistics.median(took):.0f} ms, worst {1000 * max(took):.0f} ms")
+    assert statistics.median(took) < 1.0
+
+
+# ---------------------------------------------------------------- who gets in
+
+
+def test_who_has_no_token_or_a_wrong_one_gets_nothing_from_the_cluster(cluster: RayCluster) -> None:
+    right = {**os.environ, **cluster.environment}
+    assert _answers(cluster, right)
+    assert not _answers(cluster, {**right, "RAY_AUTH_MODE": "disabled"}), "without a token"
+    (cluster.folder / "wrong").write_text("0" * 64)
+    assert not _answers(cluster, {**right, "RAY_AUTH_TOKEN_PATH": str(cluster.folder / "wrong")})
+
+
+def _answers(cluster: RayCluster, environment: dict[str, str]) -> bool:
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", cluster.address]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode == 0
+
+
+def test_every_port_of_the_cluster_is_loopbacks(cluster: RayCluster) -> None:
+    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=False)
+    if listening.returncode or "pid=" not in listening.stdout:
+        pytest.skip("“ss” does not tell here who listens")
+    ours = [line.split()[3] for line in listening.stdout.splitlines() if cluster.owns(line)]
+    assert len(ours) > 3
+    assert all("127.0.0.1" in address for address in ours), ours
+
+
+def test_a_cluster_that_lets_anybody_in_is_not_used(tmp_path: Path) -> None:
+    with RayCluster(nodes=1, token=False) as cluster:
+        own_token = tmp_path / "token"
+        own_token.write_text("0" * 64)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RAY_AUTH_TOKEN_PATH", str(own_token))
+            with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+                refused = outcomes(client, client.submit(jobs.request(), "refused"))["refused"]
+    assert "lets anybody in" in getattr(refused, "sentence", "")
+
+
+def test_a_cluster_that_is_not_there_is_said(tmp_path: Path, cluster: RayCluster) -> None:
+    options = ("--backend", "ray", "--address", "127.0.0.1:1")
+    with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
+        said = outcomes(client, client.submit(jobs.request(), "lost"), deadline_s=120)["lost"]
+    assert "127.0.0.1:1" in getattr(said, "sentence", "")
+    assert cluster.environment, "with a token"
+
+
+def test_without_a_token_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    engine = RealEngine(tmp_path, "--backend", "ray", "--address", "10.0.0.1:6379")
+    ended = subprocess.run(engine.command, env=engine.environment, capture_output=True, text=True, check=False)
+    engine.process.wait(60)
+    assert ended.returncode == 1
+    assert "no token" in ended.stderr
+    assert "auth_token" in ended.stderr
