@@ -72,6 +72,14 @@ def test_runs_are_remembered(tmp_path: Path) -> None:
     assert [run.seconds for run in load_runs(file)] == [float(number) for number in range(3, REMEMBERED + 3)]
 
 
+def test_methods_are_told_apart() -> None:
+    asked = Parameters(preset="draft", method="local")
+    ran = run_of(asked, {"working_size": [200, 256], "iterations": 48, "seconds": {"pass-one": 30.0}})
+    assert ran is not None and ran.preset == "draft local"
+    assert estimate(asked, PIXELS, [plain(5.0), ran]).seconds == 30.0
+    assert estimate(Parameters(preset="draft"), PIXELS, [plain(5.0), ran]).seconds == 5.0
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"runs": 3}', '{"runs": [{"preset": 1}]}'])
 def test_damage_is_forgotten(tmp_path: Path, text: str) -> None:
     file = tmp_path / "runs.json"

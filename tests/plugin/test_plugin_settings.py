@@ -35,6 +35,7 @@ DEFAULTS: dict[str, object] = {
     "edge-softness": 0.0,
     "weights": "auto",
     "seed": 0,
+    "method": "two-pass",
 }
 
 
@@ -44,8 +45,8 @@ def test_zero_leaves_it_to_the_preset() -> None:
 
 
 def test_values_pass_through() -> None:
-    values = {"preset": "published", "size": 300, "iterations": 7, "weights": "/w/x.pth", "seed": 4}
-    expected = Parameters(preset="published", size=300, iterations=7, weights="/w/x.pth", seed=4)
+    values = {"preset": "published", "size": 300, "iterations": 7, "weights": "/w/x.pth", "seed": 4, "method": "local"}
+    expected = Parameters(preset="published", size=300, iterations=7, weights="/w/x.pth", seed=4, method="local")
     assert parameters_from({**DEFAULTS, **values}, previews=False) == expected
 
 
@@ -137,3 +138,6 @@ def test_a_sketch_is_the_same_only_quicker() -> None:
         return
     assert sketch_of(asked) == Parameters(preset="instant", seed=9)
     assert sketch_of(Parameters(preset="instant")) is None
+    assert sketch_of(Parameters(preset="draft", method="local")) == Parameters(preset="instant")
+    assert sketch_of(Parameters(preset="instant", method="local")) == Parameters(preset="instant")
+    assert sketch_of(Parameters(method="adain")) is None

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from painterly_protocol.request import Parameters
+from painterly_protocol.request import DEFAULT_METHOD, Parameters
 
 REMEMBERED = 40  # runs
 CONSIDERED = 5  # of them, the latest that are alike
@@ -41,7 +41,7 @@ class Run:
     """What one job took.
 
     Attributes:
-        preset, weights: as asked.
+        preset, weights: as asked; of another method than the usual, "PRESET METHOD".
         size, iterations: as used: longest side of the working pictures, iterations of each pass.
         is_plain: whether size and iterations were the preset's own.
         seconds: from submission to result, without waiting for other jobs.
@@ -57,7 +57,7 @@ class Run:
 
 def estimate(parameters: Parameters, pixels: int, runs: Sequence[Run]) -> Estimate:
     """What a job with ``parameters`` on pictures of ``pixels`` pixels will take, going by earlier ``runs``."""
-    alike = [run for run in runs if (run.preset, run.weights) == (parameters.preset, parameters.weights)]
+    alike = [run for run in runs if (run.preset, run.weights) == (_way(parameters), parameters.weights)]
     plain = [run for run in alike if run.is_plain]
     own = parameters.size is not None or parameters.iterations is not None
     scaled = [_scaled(run, parameters) for run in (plain or (alike if _says_all(parameters) else []))[-CONSIDERED:]]
@@ -70,8 +70,14 @@ def estimate(parameters: Parameters, pixels: int, runs: Sequence[Run]) -> Estima
 
 def working_size(parameters: Parameters, runs: Sequence[Run]) -> int:
     """The size asked for, else that of the last run with the same preset, else a usual one."""
-    sizes = [run.size for run in runs if run.is_plain and run.preset == parameters.preset]
+    sizes = [run.size for run in runs if run.is_plain and run.preset == _way(parameters)]
     return parameters.size or (sizes[-1] if sizes else USUAL_SIZE)
+
+
+def _way(parameters: Parameters) -> str:
+    if parameters.method == DEFAULT_METHOD:
+        return parameters.preset
+    return f"{parameters.preset} {parameters.method}"
 
 
 def _says_all(parameters: Parameters) -> bool:
@@ -93,7 +99,7 @@ def run_of(parameters: Parameters, metadata: Mapping[str, object]) -> Run | None
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     plain = parameters.size is None and parameters.iterations is None
-    return Run(parameters.preset, parameters.weights, size, iterations, plain, seconds)
+    return Run(_way(parameters), parameters.weights, size, iterations, plain, seconds)
 
 
 def load_runs(file: Path) -> list[Run]:

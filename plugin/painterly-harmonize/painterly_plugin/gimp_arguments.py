@@ -10,7 +10,14 @@ from gi.repository import Gimp, GObject  # noqa: E402
 from painterly_plugin import wording  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.settings import AUTOMATIC, GENRES, NUMBER  # noqa: E402
-from painterly_protocol.request import DEFAULT_PRESET, MAX_ITERATIONS, MAX_SIZE, PRESETS  # noqa: E402
+from painterly_protocol.request import (  # noqa: E402
+    DEFAULT_METHOD,
+    DEFAULT_PRESET,
+    MAX_ITERATIONS,
+    MAX_SIZE,
+    METHODS,
+    PRESETS,
+)
 
 SAVED = GObject.ParamFlags.READWRITE
 MAX_SEED = 2**31 - 1
@@ -86,6 +93,14 @@ def _add_edges(procedure: Gimp.Procedure) -> None:
 
 
 def _add_expert(procedure: Gimp.Procedure) -> None:
+    _add_choice(
+        procedure,
+        "method",
+        _("_Method"),
+        _("In which way the object is painted; the quality says how large and how long"),
+        {name: wording.method_texts(name) for name in METHODS},
+        DEFAULT_METHOD,
+    )
     procedure.add_int_argument(
         "size",
         _("Wor_king size"),

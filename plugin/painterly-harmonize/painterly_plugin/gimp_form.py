@@ -16,7 +16,7 @@ from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.settings import NUMBER, new_seed  # noqa: E402
 
 USUAL = ("preset", "strength", "detail", "genre", "stylization", "mask-growth", "edge-softness", "seed", "hide-object")
-EXPERT = ("size", "iterations", "weights")
+EXPERT = ("method", "size", "iterations", "weights")
 PERCENT = ("strength", "detail")
 SLIDERS = ("mask-growth", "edge-softness")
 # Numbers whose 0 leaves the choice to the engine, and by how much + and − go on from there.

@@ -28,7 +28,7 @@ POLL_S = 0.05
 RUNS_FILE = "painterly-harmonize-runs.json"
 ARGUMENTS = (
     *("preset", "strength", "detail", "genre", "stylization", "mask-growth", "edge-softness", "seed"),
-    *("size", "iterations", "weights"),
+    *("method", "size", "iterations", "weights"),
 )
 
 

@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from painterly_protocol.request import MIN_SIZE, PRESETS, Parameters
+from painterly_protocol.request import DEFAULT_METHOD, MIN_SIZE, PRESETS, Parameters
 
 PARASITE_NAME = "painterly-harmonize"
 SKETCH_PRESET = "instant"
+FORWARD = "adain"
 COVERAGE_NAME = "painterly-harmonize-mask"
 MAX_SIDE = 1 << 19  # px, of a canvas in GIMP
 NOTE_VERSION = 2
@@ -76,15 +77,19 @@ def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Param
         "strength": _float(arguments["strength"]),
         "detail": _float(arguments["detail"]),
         "previews": previews,
+        "method": str(arguments["method"]),
     }
     return Parameters(**{name: value for name, value in asked.items() if name in _KNOWN})  # type: ignore[arg-type]
 
 
 def sketch_of(parameters: Parameters) -> Parameters | None:
     """Parameters of a quick first look at what ``parameters`` will give; None where there is no quicker way."""
-    if SKETCH_PRESET not in PRESETS or parameters.preset == SKETCH_PRESET:
+    quick = parameters.method == FORWARD or (parameters.method == DEFAULT_METHOD and parameters.preset == SKETCH_PRESET)
+    if SKETCH_PRESET not in PRESETS or quick:
         return None
-    return replace(parameters, preset=SKETCH_PRESET, size=None, iterations=None, previews=False)
+    return replace(
+        parameters, preset=SKETCH_PRESET, size=None, iterations=None, previews=False, method=DEFAULT_METHOD
+    )
 
 
 def edges_from(arguments: Mapping[str, object]) -> Edges:

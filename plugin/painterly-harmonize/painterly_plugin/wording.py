@@ -22,6 +22,14 @@ _PRESETS = {
     "high": (_("High"), _("More work for large pictures and prints")),
     "published": (_("As published"), _("Exactly what the paper computes: slow without a graphics card")),
 }
+# So do methods.
+_METHODS = {
+    "two-pass": (_("Two passes"), _("From rough to fine, with the painting's own strokes")),
+    "pass-one": (_("First pass alone"), _("Rougher and quicker")),
+    "local": (_("Local style"), _("Colours and texture of the painting for the object alone")),
+    "global": (_("Global style"), _("Colours and texture of the painting for the object and all around it")),
+    "adain": (_("Feed-forward"), _("In one go, within moments")),
+}
 _GENRES = {
     "auto": _("Automatic"),
     "number": _("A number"),
@@ -49,6 +57,11 @@ _GENRES = {
 def preset_texts(name: str) -> tuple[str, str]:
     """(label, help) of a preset."""
     return _PRESETS.get(name, (name.capitalize(), ""))
+
+
+def method_texts(name: str) -> tuple[str, str]:
+    """(label, help) of a method."""
+    return _METHODS.get(name, (name.capitalize(), ""))
 
 
 def genre_text(name: str) -> str:
