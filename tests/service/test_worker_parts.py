@@ -61,3 +61,11 @@ def test_logs_rotate_and_every_file_is_owner_only(tmp_path: Path, monkeypatch: p
     assert [each.name for each in files] == ["test.log", *(f"test.log.{n}" for n in range(1, log.KEPT_FILES + 1))]
     assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
     assert "line 39" in files[0].read_text()
+
+
+def test_no_client_writes_a_line_of_its_own_into_the_log() -> None:
+    forged = "x\n2030-01-01 00:00:00 1 INFO server: event=engine-stops"
+    line = log.told("job-failed", job=forged, worker=42, why=None)
+    assert line.startswith('event=job-failed job="x\\n2030')
+    assert line.endswith('" worker=42')
+    assert "\n" not in line

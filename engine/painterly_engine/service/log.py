@@ -20,13 +20,18 @@ _PLAIN = re.compile(r"[\w.:/+@-]+")
 
 
 def event(log: logging.Logger, what: str, level: int = logging.INFO, **values: object) -> None:
-    """One line, easy to read and to take apart: ``event=job-ends job=3f seconds=1.5 sentence="Out of memory."``.
+    """One line, easy to read and to take apart: see ``told``."""
+    log.log(level, "%s", told(what, **values))
+
+
+def told(what: str, **values: object) -> str:
+    """``event=job-ends job=3f seconds=1.5 sentence="Out of memory."``.
 
     A value of None is left out; one that is not a plain word is quoted as JSON, so that no client can write a line of
     its own into the log.
     """
     pairs = {"event": what, **{name: value for name, value in values.items() if value is not None}}
-    log.log(level, "%s", " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items()))
+    return " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items())
 
 
 def _quoted(value: object) -> str:

@@ -18,7 +18,7 @@ import zmq
 
 from painterly_engine import __version__
 from painterly_engine.service.line import LineAddress, join_line
-from painterly_engine.service.log import event, log_to_file
+from painterly_engine.service.log import event, log_to_file, told
 from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.observer import Channel, JobCancelled, JobObserver
 from painterly_engine.service.runner import DEFAULT_FACTORY, Runner, load_factory
@@ -81,7 +81,7 @@ def answer(runner: Runner, submit: Submit, frames: Sequence[wire.Buffer], line: 
         failure = Failure(submit.job_id, error.code.value, error.sentence, error.advice)
     # Everything else is a defect or the lack of memory; the job ends, the worker lives on for the next one.
     except Exception as error:
-        _log.exception("event=job-failed job=%s", submit.job_id)
+        _log.exception("%s", told("job-failed", job=submit.job_id))
         failure = _failure_of(submit.job_id, error)
     return wire.encode(failure)
 
