@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from painterly_plugin.placement import (
     Box,
     alpha_plane,
+    at_most,
     both,
     covered_box,
     crop,
     eight_bit,
+    firm,
     leading_bytes,
     pasted,
     region_around,
@@ -111,6 +113,21 @@ def test_of_a_large_painting_travels_what_surrounds_the_object(x: int, y: int, w
     assert region.pixels <= max(4_000_000, least.pixels)
     if least.pixels < 4_000_000:
         assert region.pixels > 3_900_000, "there was room for more of the style"
+
+
+@given(boxes, st.integers(1, 300))
+def test_of_a_large_style_travels_the_middle(box: Box, budget: int) -> None:
+    found = at_most(box, budget)
+    if box.pixels <= budget:
+        assert found == box
+    else:
+        assert found == found.intersect(box)
+        assert 0 < found.pixels <= max(budget, box.width, box.height)
+        assert abs((found.x - box.x) - (box.x + box.width - found.x - found.width)) <= 1
+
+
+def test_more_than_half_is_yes() -> None:
+    assert firm(bytes([0, 127, 128, 255])) == bytes([0, 0, 255, 255])
 
 
 def test_surrounded_by_zeros() -> None:

@@ -88,12 +88,14 @@ def test_out_of_range_is_refused_with_advice() -> None:
 @pytest.mark.parametrize("path", ["/home/someone/secret/net.pth", r"C:\Users\someone\secret\net.pth"])
 def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
     metadata = {"network": "vgg19", "seconds": {"pass-one": 1.5}}
-    data = layer_note({**DEFAULTS, "weights": path, "seed": 3}, metadata, "0.1.0", 7, 9)
+    data = layer_note({**DEFAULTS, "weights": path, "seed": 3}, metadata, "0.1.0", 7, 9, 11)
     note = json.loads(data)
     assert note["result"] == metadata
     assert note["plug-in"] == "0.1.0"
     assert "someone" not in data.decode()
-    assert read_note(data) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9)
+    assert read_note(data) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9, 11)
+    older = json.dumps({**note, "layers": {"object": 7, "painting": 9}}).encode()
+    assert read_note(older) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9, 0), "before there were styles"
     assert read_note(data + b"\0") == read_note(data), "GIMP may end it as C does"
 
 

@@ -20,6 +20,8 @@ from painterly_protocol.request import (  # noqa: E402
 )
 
 SAVED = GObject.ParamFlags.READWRITE
+# GIMP_PARAM_DONT_SERIALIZE, of which Gimp.PARAM_DONT_SERIALIZE has another value: a layer cannot be saved as a setting.
+NOT_SAVED = GObject.ParamFlags.READWRITE | GObject.ParamFlags(1 << 9)
 MAX_SEED = 2**31 - 1
 MAX_GROWTH = 100  # px
 MAX_SOFTNESS = 100.0  # px
@@ -73,6 +75,12 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
         _("Hide the o_bject's layer"),
         _("So that its raw edge does not show under the result"),
         *(True, SAVED),
+    )
+    procedure.add_drawable_argument(
+        "style-source",
+        _("Sty_le from"),
+        _("A layer to imitate, or a channel that selects the part of the painting to imitate; none: all of it"),
+        *(True, NOT_SAVED),
     )
     _add_expert(procedure)
 

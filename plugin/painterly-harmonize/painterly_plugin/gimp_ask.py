@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -231,8 +232,11 @@ class Window:
         self._reading = self._sitting = self._subject = None
 
     def _change_layers(self) -> None:
-        object_layer, painting = self._pickers.picked()
-        self._bench = self._bench.with_choice(Choice(object_layer, painting))
+        object_layer, painting, style = self._pickers.picked()
+        choice = self._bench.choice
+        if (object_layer, painting) != (choice.object_layer, choice.painting_layer):
+            choice = Choice(object_layer, painting)
+        self._bench = self._bench.with_choice(replace(choice, style=style))
         self._trouble.hide()
         self._look()
 

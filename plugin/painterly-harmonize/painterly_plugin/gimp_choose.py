@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gi
 
@@ -25,16 +25,18 @@ class Choice:
         earlier: the layer of an earlier result, where that is harmonized again: its mask says where, and the new
             result takes its place.
         note: what the earlier result remembers.
+        style: what is imitated: a layer, or the part of the painting that a channel selects; None: all of the painting.
     """
 
     object_layer: Gimp.Layer
     painting_layer: Gimp.Layer | None
     earlier: Gimp.Layer | None = None
     note: Note | None = None
+    style: Gimp.Drawable | None = None
 
 
-def choose_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Choice:
-    """The layers the user means by what is selected.
+def choose_layers(image: Gimp.Image, drawables: list[Gimp.Drawable], style: Gimp.Drawable | None = None) -> Choice:
+    """The layers the user means by what is selected; ``style`` is what the user wants to have imitated.
 
     Raises:
         PainterlyError: BAD_REQUEST with what to do, where the selected items cannot be used.
@@ -43,8 +45,9 @@ def choose_layers(image: Gimp.Image, drawables: list[Gimp.Drawable]) -> Choice:
     layers = _as_layers(drawables)
     if len(layers) == 1:
         choice = _again(image, layers[0]) or Choice(layers[0], None)
-        return checked(image, choice)
-    return checked(image, Choice(*sorted(layers, key=position)))
+    else:
+        choice = Choice(*sorted(layers, key=position))
+    return checked(image, choice if style is None else replace(choice, style=style))
 
 
 def checked(image: Gimp.Image, choice: Choice) -> Choice:
@@ -62,6 +65,7 @@ def checked(image: Gimp.Image, choice: Choice) -> Choice:
                 _("Select the object's layer and a painting layer outside its group."),
             )
     _check_object(image, choice.object_layer)
+    _check_style(image, choice.style)
     return choice
 
 
@@ -100,7 +104,12 @@ def _again(image: Gimp.Image, layer: Gimp.Layer) -> Choice | None:
     if object_layer is None or object_layer == layer:
         return None
     painting = image.get_layer_by_tattoo(note.painting_tattoo) if note.painting_tattoo else None
-    return Choice(object_layer, painting, earlier=layer, note=note)
+    return Choice(object_layer, painting, earlier=layer, note=note, style=_by_tattoo(image, note.style_tattoo))
+
+
+def _by_tattoo(image: Gimp.Image, tattoo: int) -> Gimp.Drawable | None:
+    """The layer or channel, where it is still there; no tattoo is both a layer's and a channel's."""
+    return (image.get_layer_by_tattoo(tattoo) or image.get_channel_by_tattoo(tattoo)) if tattoo else None
 
 
 def position(item: Gimp.Item) -> tuple[int, ...]:
@@ -172,6 +181,17 @@ def _check_object(image: Gimp.Image, layer: Gimp.Layer) -> None:
                 _("Make the group visible first."),
             )
         parent = parent.get_parent()
+
+
+def _check_style(image: Gimp.Image, style: Gimp.Drawable | None) -> None:
+    if style is None:
+        return
+    is_there = style.is_valid() and style.get_image() == image
+    if not (is_there and (isinstance(style, Gimp.Layer) or style in image.get_channels())):
+        raise _refusal(
+            _("What is to be imitated is not in this image."),
+            _("Choose one of its layers or channels, or all of the painting."),
+        )
 
 
 def _refusal(sentence: str, advice: str) -> PainterlyError:

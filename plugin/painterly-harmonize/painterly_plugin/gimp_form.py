@@ -21,7 +21,7 @@ PERCENT = ("strength", "detail")
 SLIDERS = ("mask-growth", "edge-softness")
 # Numbers whose 0 leaves the choice to the engine, and by how much + and − go on from there.
 NOTHING_ASKED = {"size": 32, "iterations": 10}
-EVERYTHING_BELOW = "0"
+EVERYTHING_BELOW = ALL_OF_IT = "0"
 LONGEST_NAME = 28  # characters
 
 
@@ -53,7 +53,7 @@ def settings_box(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig
 
 
 class LayerPickers:
-    """Which layer is the object, which the painting. ``widget`` goes into the dialog."""
+    """Which layer is the object, which the painting, and what of it to imitate. ``widget`` goes into the dialog."""
 
     def __init__(self, image: Gimp.Image, choice: Choice, on_change: Callable[[], None]) -> None:
         self._layers = {str(layer.get_id()): layer for layer, _depth in all_layers(image)}
@@ -69,17 +69,35 @@ class LayerPickers:
         self._painting.set_active_id(EVERYTHING_BELOW if painting is None else str(painting.get_id()))
         self._object.set_tooltip_text(_("The layer that was pasted into the painting"))
         self._painting.set_tooltip_text(_("The painting that the object shall fit into, whose style is imitated"))
+        self._style = self._style_picker(image, choice)
         self.widget = Gtk.Grid(row_spacing=6, column_spacing=12)
-        for row, (text, combo) in enumerate(((_("Ob_ject"), self._object), (_("P_ainting"), self._painting))):
+        pickers = {_("Ob_ject"): self._object, _("P_ainting"): self._painting, _("Sty_le from"): self._style}
+        for row, (text, combo) in enumerate(pickers.items()):
             label = Gtk.Label(label=text, use_underline=True, mnemonic_widget=combo, xalign=0.0)
             combo.set_hexpand(True)
             combo.connect("changed", lambda _combo: on_change())
             self.widget.attach(label, 0, row, 1, 1)
             self.widget.attach(combo, 1, row, 1, 1)
 
-    def picked(self) -> tuple[Gimp.Layer, Gimp.Layer | None]:
-        """(object, painting); None: everything visible below the object."""
-        return self._layers[self._object.get_active_id()], self._layers.get(self._painting.get_active_id())
+    def _style_picker(self, image: Gimp.Image, choice: Choice) -> Gtk.ComboBoxText:
+        channels = {str(channel.get_id()): channel for channel in image.get_channels()}
+        self._lenders: dict[str, Gimp.Drawable] = {**channels, **self._layers}
+        combo = Gtk.ComboBoxText()
+        combo.append(ALL_OF_IT, _("All of the painting"))
+        for key, channel in channels.items():
+            combo.append(key, _("Channel “{name}”").format(name=_shortened(channel.get_name())))
+        for layer, depth in all_layers(image):
+            combo.append(str(layer.get_id()), "    " * depth + _shortened(layer.get_name()))
+        combo.set_active_id(ALL_OF_IT if choice.style is None else str(choice.style.get_id()))
+        combo.set_tooltip_text(
+            _("What the object shall look like: all of the painting, a saved channel's part of it, or another layer")
+        )
+        return combo
+
+    def picked(self) -> tuple[Gimp.Layer, Gimp.Layer | None, Gimp.Drawable | None]:
+        """(object, painting, style); None: everything visible below the object, all of the painting."""
+        painting, style = self._painting.get_active_id(), self._style.get_active_id()
+        return self._layers[self._object.get_active_id()], self._layers.get(painting), self._lenders.get(style)
 
 
 def _follow_genre(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig) -> None:

@@ -8,7 +8,8 @@ gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
 from painterly_plugin.gimp_choose import Choice  # noqa: E402
-from painterly_plugin.gimp_read import MASK_FORMATS, RGBA_FORMATS, Subject, write  # noqa: E402
+from painterly_plugin.gimp_read import Subject  # noqa: E402
+from painterly_plugin.gimp_scratch import MASK_FORMATS, RGBA_FORMATS, new_layer, write  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import Box, alpha_plane, crop, eight_bit, with_alpha  # noqa: E402
 from painterly_plugin.settings import COVERAGE_NAME, PARASITE_NAME, pack_coverage  # noqa: E402
@@ -66,10 +67,8 @@ def insert_result(
 
 
 def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.Layer:
-    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
-    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
     name = _("Harmonized: {name}").format(name=object_layer.get_name())
-    layer = Gimp.Layer.new(image, name, box.width, box.height, kind, 100.0, Gimp.LayerMode.NORMAL)
+    layer = new_layer(image, name, box.width, box.height)
     # The engine has judged the soft edge by sRGB's own numbers; GIMP would blend it in linear light, which is lighter.
     layer.set_composite_space(Gimp.LayerColorSpace.RGB_PERCEPTUAL)
     return layer

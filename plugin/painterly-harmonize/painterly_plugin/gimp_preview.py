@@ -9,7 +9,8 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("GdkPixbuf", "2.0")
 from gi.repository import GdkPixbuf, Gegl, GLib, Gtk  # noqa: E402
 
-from painterly_plugin.gimp_read import MASK_FORMATS, RGB_FORMATS, Subject  # noqa: E402
+from painterly_plugin.gimp_read import Subject  # noqa: E402
+from painterly_plugin.gimp_scratch import MASK_FORMATS, RGB_FORMATS  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.pixels import Pixels  # noqa: E402

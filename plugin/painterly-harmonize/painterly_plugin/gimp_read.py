@@ -7,16 +7,31 @@ that in strips, so that a dialog stays alive meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gi
 
 gi.require_version("Gimp", "3.0")
-gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp  # noqa: E402
+from gi.repository import Gimp  # noqa: E402
 
 from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, parasite_data, position  # noqa: E402
+from painterly_plugin.gimp_scratch import (  # noqa: E402
+    MASK_FORMATS,
+    RGBA_FORMATS,
+    box_of,
+    hide_all,
+    hide_from,
+    isolated,
+    item_at,
+    new_layer,
+    nothing,
+    paper,
+    put_on_top,
+    read,
+    read_visible,
+    write,
+)
+from painterly_plugin.gimp_style import Style, read_style  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import (  # noqa: E402
     Box,
@@ -29,21 +44,12 @@ from painterly_plugin.placement import (  # noqa: E402
     solid,
     surrounded,
     with_alpha,
-    without_alpha,
 )
 from painterly_plugin.settings import COVERAGE_NAME, Edges, unpack_coverage  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
 
-# babl's names; an unknown one would end the process, so they are written down once.
-RGB_FORMATS = {SampleType.UINT8: "R'G'B' u8", SampleType.UINT16: "R'G'B' u16", SampleType.FLOAT32: "R'G'B' float"}
-RGBA_FORMATS = {
-    SampleType.UINT8: "R'G'B'A u8",
-    SampleType.UINT16: "R'G'B'A u16",
-    SampleType.FLOAT32: "R'G'B'A float",
-}
-MASK_FORMATS = {SampleType.UINT8: "Y u8", SampleType.FLOAT32: "Y float"}  # linear coverage: never Y'
 EIGHT_BIT = (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U8_PERCEPTUAL)
 
 
@@ -57,6 +63,7 @@ class Subject:
             mask is not zero: the result's layer mask, which the engine makes of ``mask``, blends it, and that once.
         mask_box: the part of the canvas where the mask is not zero.
         edges: as they were read with.
+        style: what is imitated; None: all of the painting.
     """
 
     area: Box
@@ -65,6 +72,7 @@ class Subject:
     mask: Pixels
     mask_box: Box
     edges: Edges
+    style: Style | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ class _Seen:
         rgba: the object's colours in ``box``.
         solid: 255 where the object is, in ``box``.
         own: the mask before the edges are changed, picture of ``box``.
+        style: as of Subject.
     """
 
     area: Box
@@ -88,6 +97,7 @@ class _Seen:
     rgba: bytes
     solid: bytes
     own: Pixels
+    style: Style | None
 
 
 def read_at_once(image: Gimp.Image, choice: Choice, edges: Edges) -> Subject:
@@ -156,14 +166,15 @@ class Sitting:
             mask,
             covered.shifted(region.x + area.x, region.y + area.y),
             edges,
+            seen.style,
         )
 
     # ------------------------------------------------------------ the painting and the object
 
     def _look(self) -> Steps[_Seen]:
-        object_layer = _item_at(self._scratch, position(self._choice.object_layer))
+        object_layer = item_at(self._scratch, position(self._choice.object_layer))
         chosen = self._choice.painting_layer
-        painting_layer = None if chosen is None else _item_at(self._scratch, position(chosen))
+        painting_layer = None if chosen is None else item_at(self._scratch, position(chosen))
         needed = self._needed_box(object_layer)
         if needed.is_empty:
             raise self._empty_mask()
@@ -179,16 +190,17 @@ class Sitting:
         cutout = yield from self._cutout(object_layer)
         yield
         rgba, own = yield from self._colours_and_mask(cutout, box)
-        _hide_all(self._scratch)
+        hide_all(self._scratch)
         if holes:
-            _put_on_top(self._scratch, _paper(self._scratch))
-        _put_on_top(self._scratch, ground)
+            put_on_top(self._scratch, paper(self._scratch))
+        put_on_top(self._scratch, ground)
         yield
-        painting = yield from self._visible_rgb(area)
+        painting = yield from read_visible(self._scratch, area, self._sample_type)
         # An earlier result's mask may reach beyond the object.
         alpha = alpha_plane(rgba, box.width, box.height, self._sample_type)
         there = both(solid(leading_bytes(own)), solid(leading_bytes(alpha)))
-        return _Seen(area, painting, ground, box, rgba, there, own)
+        style = yield from read_style(self._image, self._choice, self._sample_type)
+        return _Seen(area, painting, ground, box, rgba, there, own, style)
 
     def _needed_box(self, object_layer: Gimp.Layer) -> Box:
         """Where on the canvas the mask can be anything but zero."""
@@ -197,7 +209,7 @@ class Sitting:
             return self._region.intersect(found[0])
         box = self._region
         if not _grows_by_filters(object_layer):
-            box = box.intersect(_box_of(object_layer))
+            box = box.intersect(box_of(object_layer))
         if not Gimp.Selection.is_empty(self._scratch):
             bounds = Gimp.Selection.bounds(self._scratch)
             box = box.intersect(Box(bounds.x1, bounds.y1, bounds.x2 - bounds.x1, bounds.y2 - bounds.y1))
@@ -212,26 +224,14 @@ class Sitting:
     def _ground(self, object_layer: Gimp.Layer, painting_layer: Gimp.Layer | None) -> Gimp.Layer:
         """The painting as one flat layer of the scratch image's size."""
         if painting_layer is None:
-            _hide_from(self._scratch.get_layers(), position(object_layer))
+            hide_from(self._scratch.get_layers(), position(object_layer))
             return Gimp.Layer.new_from_visible(self._scratch, self._scratch, "painting")
         # The painting's layer goes when it lies outside the region altogether.
-        return self._isolated(painting_layer) if painting_layer.is_valid() else _nothing(self._scratch)
-
-    def _isolated(self, layer: Gimp.Layer) -> Gimp.Layer:
-        """A layer or group alone, at full opacity, as a flat layer: mask and filters applied."""
-        # The copy stands outside all groups: theirs are added again by the group the result is inserted in.
-        copy = layer.copy()
-        copy.set_opacity(100.0)
-        copy.set_mode(Gimp.LayerMode.NORMAL)
-        _hide_all(self._scratch)
-        _put_on_top(self._scratch, copy)
-        flat = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "flat")
-        self._scratch.remove_layer(copy)
-        return flat
+        return isolated(self._scratch, painting_layer) if painting_layer.is_valid() else nothing(self._scratch)
 
     def _cutout(self, object_layer: Gimp.Layer) -> Steps[Gimp.Layer]:
         """The object as one flat layer, its selected part only: its alpha is the mask."""
-        cutout = self._isolated(object_layer)
+        cutout = isolated(self._scratch, object_layer)
         yield
         if not cutout.has_alpha():
             cutout.add_alpha()
@@ -240,8 +240,8 @@ class Sitting:
         self._scratch.insert_layer(cutout, None, 0)
         cutout.add_mask(cutout.create_mask(Gimp.AddMaskType.SELECTION))
         yield
-        _hide_all(self._scratch)
-        _put_on_top(self._scratch, cutout)
+        hide_all(self._scratch)
+        put_on_top(self._scratch, cutout)
         visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "mask")
         self._scratch.remove_layer(cutout)
         return visible
@@ -258,8 +258,8 @@ class Sitting:
             return None
         data = parasite_data(earlier, COVERAGE_NAME)
         kept = None if data is None else unpack_coverage(data)
-        box = _box_of(earlier) if kept is None else Box(*kept[0])
-        shown = _read(mask, box, MASK_FORMATS[SampleType.UINT8])
+        box = box_of(earlier) if kept is None else Box(*kept[0])
+        shown = read(mask, box, MASK_FORMATS[SampleType.UINT8])
         return box, shown if kept is None else both(kept[1], solid(shown))
 
     def _as_selection(self, box: Box, coverage: bytes) -> Gimp.Selection:
@@ -276,7 +276,7 @@ class Sitting:
         whole = Box(0, 0, self._region.width, self._region.height)
         parts = []
         for strip in whole.strips():
-            parts.append(_read(ground, strip, RGBA_FORMATS[SampleType.UINT8])[3::4])
+            parts.append(read(ground, strip, RGBA_FORMATS[SampleType.UINT8])[3::4])
             yield
         alpha = Pixels(whole.height, whole.width, 1, SampleType.UINT8, b"".join(parts))
         area = covered_box(alpha)
@@ -290,12 +290,12 @@ class Sitting:
         earlier = None if found is None else self._as_selection(*found)
         colours, coverage = [], []
         for strip in box.strips():
-            rgba = _read(cutout, strip, RGBA_FORMATS[kind])
+            rgba = read(cutout, strip, RGBA_FORMATS[kind])
             colours.append(rgba)
             if earlier is None:
                 coverage.append(bytes(alpha_plane(rgba, strip.width, strip.height, kind).data))
             else:
-                coverage.append(_read(earlier, strip, MASK_FORMATS[kind]))
+                coverage.append(read(earlier, strip, MASK_FORMATS[kind]))
             yield
         return b"".join(colours), Pixels(box.height, box.width, 1, kind, b"".join(coverage))
 
@@ -319,7 +319,7 @@ class Sitting:
             yield
             parts = []
             for strip in whole.strips():
-                parts.append(_read(easel.get_selection(), strip, MASK_FORMATS[own.sample_type]))
+                parts.append(read(easel.get_selection(), strip, MASK_FORMATS[own.sample_type]))
                 yield
         finally:
             easel.delete()
@@ -328,30 +328,20 @@ class Sitting:
     def _composite(self, seen: _Seen, shown: bytes) -> Steps[Pixels]:
         """The object at full strength where ``shown``, with its own opacity and mode, on the painting."""
         scratch, box, kind = self._scratch, seen.box, self._sample_type
-        layer = _new_layer(scratch, "object", box.width, box.height)
+        layer = new_layer(scratch, "object", box.width, box.height)
         pixel = 4 * kind.size
         for strip in Box(0, 0, box.width, box.height).strips():
             start, end = strip.y * box.width, (strip.y + strip.height) * box.width
             painted = with_alpha(seen.rgba[start * pixel : end * pixel], shown[start:end], kind)
             write(layer, strip, RGBA_FORMATS[kind], painted)
             yield
-        _put_on_top(scratch, layer)
+        put_on_top(scratch, layer)
         layer.set_offsets(box.x, box.y)
         _take_blending(layer, self._choice.object_layer)
         yield
-        composite = yield from self._visible_rgb(seen.area)
+        composite = yield from read_visible(scratch, seen.area, kind)
         scratch.remove_layer(layer)
         return composite
-
-    def _visible_rgb(self, area: Box) -> Steps[Pixels]:
-        visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "visible")
-        yield
-        kind = self._sample_type
-        parts = []
-        for strip in area.strips():
-            parts.append(without_alpha(_read(visible, strip, RGBA_FORMATS[kind]), kind))
-            yield
-        return Pixels(area.height, area.width, 3, kind, b"".join(parts))
 
     # ------------------------------------------------------------ refusals
 
@@ -393,35 +383,8 @@ def sample_type_of(image: Gimp.Image) -> SampleType:
     return SampleType.UINT8 if eight_bit and plain else SampleType.FLOAT32
 
 
-def write(drawable: Gimp.Drawable, box: Box, pixel_format: str, data: bytes) -> None:
-    """Replace the pixels of ``box``, counted from the drawable's own corner."""
-    buffer = drawable.get_buffer()
-    buffer.set(Gegl.Rectangle.new(box.x, box.y, box.width, box.height), pixel_format, bytes(data))
-    buffer.flush()
-    drawable.update(box.x, box.y, box.width, box.height)
-
-
-def _read(drawable: Gimp.Drawable, box: Box, pixel_format: str) -> bytes:
-    """The drawable's pixels in a box of its image; zeros outside the drawable."""
-    _ok, x, y = drawable.get_offsets()
-    rectangle = Gegl.Rectangle.new(box.x - x, box.y - y, box.width, box.height)
-    return bytes(drawable.get_buffer().get(rectangle, 1.0, pixel_format, Gegl.AbyssPolicy.NONE))
-
-
 def _solid_inside(mask: Pixels, seen: _Seen) -> bytes:
     return solid(leading_bytes(crop(mask, seen.box.shifted(-seen.area.x, -seen.area.y))))
-
-
-def _item_at(image: Gimp.Image, place: tuple[int, ...]) -> Gimp.Layer:
-    layers: Sequence[Gimp.Layer] = image.get_layers()
-    for step in place[:-1]:
-        layers = layers[step].get_children()
-    return layers[place[-1]]
-
-
-def _box_of(layer: Gimp.Layer) -> Box:
-    _ok, x, y = layer.get_offsets()
-    return Box(x, y, layer.get_width(), layer.get_height())
 
 
 def _grows_by_filters(layer: Gimp.Layer) -> bool:
@@ -430,48 +393,8 @@ def _grows_by_filters(layer: Gimp.Layer) -> bool:
     return bool(layer.get_filters()) or any(_grows_by_filters(child) for child in children)
 
 
-def _hide_all(scratch: Gimp.Image) -> None:
-    for layer in scratch.get_layers():
-        layer.set_visible(False)
-
-
-def _hide_from(layers: Sequence[Gimp.Layer], place: tuple[int, ...]) -> None:
-    """Hide the layer at ``place`` and everything drawn above it; what lies below it in its groups stays."""
-    for layer in layers[: place[0]]:
-        layer.set_visible(False)
-    if len(place) > 1:
-        _hide_from(layers[place[0]].get_children(), place[1:])
-    else:
-        layers[place[0]].set_visible(False)
-
-
-def _new_layer(image: Gimp.Image, name: str, width: int, height: int) -> Gimp.Layer:
-    gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
-    kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
-    return Gimp.Layer.new(image, name, width, height, kind, 100.0, Gimp.LayerMode.NORMAL)
-
-
-def _nothing(scratch: Gimp.Image) -> Gimp.Layer:
-    return _new_layer(scratch, "nothing", scratch.get_width(), scratch.get_height())
-
-
-def _paper(scratch: Gimp.Image) -> Gimp.Layer:
-    """White paper under a painting with holes, because the engine knows no transparency."""
-    paper = _nothing(scratch)
-    paper.fill(Gimp.FillType.WHITE)
-    return paper
-
-
 def _take_blending(layer: Gimp.Layer, original: Gimp.Layer) -> None:
     layer.set_opacity(original.get_opacity())
     mode = original.get_mode()
     # Only groups pass through; alone on the painting that is the same as normal.
     layer.set_mode(Gimp.LayerMode.NORMAL if mode == Gimp.LayerMode.PASS_THROUGH else mode)
-
-
-def _put_on_top(scratch: Gimp.Image, layer: Gimp.Layer) -> None:
-    if layer.get_image() is None or layer not in scratch.get_layers():
-        scratch.insert_layer(layer, None, 0)
-    else:
-        scratch.raise_item_to_top(layer)
-    layer.set_visible(True)

@@ -70,7 +70,8 @@ class Bench:
         asked = self.asked()
         parameters = settings.parameters_from(asked, previews=previews)
         pictures = subject.painting, subject.composite, subject.mask
-        request = HarmonizeRequest(*pictures, parameters=parameters, as_layer=True)
+        style, style_mask = (None, None) if subject.style is None else (subject.style.picture, subject.style.mask)
+        request = HarmonizeRequest(*pictures, parameters=parameters, style=style, style_mask=style_mask, as_layer=True)
         # Nobody looks at a sketch where there is no preview.
         first = settings.sketch_of(parameters) if previews else None
         sketch = None if first is None else replace(request, parameters=first, as_layer=False)
@@ -92,8 +93,8 @@ class Bench:
 
     def finish(self, job: Job, result: Result) -> Steps[Gimp.Layer]:
         """Insert the result of ``job``; until the last step the image is untouched."""
-        layers = _tattoo(self.choice.object_layer), _tattoo(self.choice.painting_layer)
-        note = settings.layer_note(job.asked, result.metadata, self.config.version, *layers)
+        chosen = self.choice.object_layer, self.choice.painting_layer, self.choice.style
+        note = settings.layer_note(job.asked, result.metadata, self.config.version, *map(_tattoo, chosen))
         hide = self.arguments.get_property("hide-object")
         layer = yield from insert_result(self.image, self.choice, job.subject, result, note, hide)
         if run := run_of(job.parameters, result.metadata):
@@ -106,9 +107,9 @@ class Bench:
         return ensure_engine(self.config, on_wait)
 
 
-def _tattoo(layer: Gimp.Layer | None) -> int:
-    """What finds the layer again in a saved image; 0 for none."""
-    return layer.get_tattoo() if layer is not None and layer.is_valid() else 0
+def _tattoo(item: Gimp.Item | None) -> int:
+    """What finds the item again in a saved image; 0 for none."""
+    return item.get_tattoo() if item is not None and item.is_valid() else 0
 
 
 def runs_file() -> Path:
@@ -130,7 +131,8 @@ def run(
     """
     config = load_config()
     config.announce()
-    bench = Bench(image, choose_layers(image, drawables), arguments, config)
+    choice = choose_layers(image, drawables, arguments.get_property("style-source"))
+    bench = Bench(image, choice, arguments, config)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         # Loading GTK takes a while, and a console GIMP has no display for it.
         from painterly_plugin.gimp_ask import ask_and_work

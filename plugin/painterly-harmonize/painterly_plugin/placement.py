@@ -18,6 +18,7 @@ STRIP_PIXELS = 1 << 18  # how much is read at a time while a window waits to be 
 # Samples are moved, never calculated with: only their size matters.
 _WORDS = {SampleType.UINT8: "B", SampleType.UINT16: "H", SampleType.FLOAT32: "I"}
 _ANYTHING = bytes(255 if value else 0 for value in range(256))
+_MORE_THAN_HALF = bytes(255 if value > 127 else 0 for value in range(256))
 _WHITE_HIGH, _WHITE_LOW = (bytes(part if value else 0 for value in range(256)) for part in (0x3F, 0x80))
 
 
@@ -82,6 +83,15 @@ def region_around(needed: Box, canvas: Box, margin: int = MARGIN, budget: int = 
         else:
             wide = middle - 1
     return needed.grown(narrow).intersect(canvas)
+
+
+def at_most(box: Box, budget: int = CONTEXT_PIXELS) -> Box:
+    """``box``, or its middle where it has more than ``budget`` pixels."""
+    if box.pixels <= budget:
+        return box
+    shrink = (budget / box.pixels) ** 0.5
+    width, height = max(1, int(box.width * shrink)), max(1, int(box.height * shrink))
+    return Box(box.x + (box.width - width) // 2, box.y + (box.height - height) // 2, width, height)
 
 
 def covered_box(plane: Pixels) -> Box:
@@ -170,6 +180,11 @@ def leading_bytes(plane: Pixels) -> bytes:
 def solid(plane: bytes) -> bytes:
     """255 wherever a uint8 plane is not 0."""
     return plane.translate(_ANYTHING)
+
+
+def firm(plane: bytes) -> bytes:
+    """255 wherever a uint8 plane is more than half, else 0."""
+    return plane.translate(_MORE_THAN_HALF)
 
 
 def both(one: bytes, other: bytes) -> bytes:

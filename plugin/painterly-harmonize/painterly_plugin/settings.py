@@ -52,11 +52,13 @@ class Note:
     Attributes:
         arguments: of the procedure, by name.
         object_tattoo, painting_tattoo: of the layers it was made from; 0: none.
+        style_tattoo: of the layer or channel that was imitated; 0: none, but all of the painting.
     """
 
     arguments: Mapping[str, object] = field(default_factory=dict)
     object_tattoo: int = 0
     painting_tattoo: int = 0
+    style_tattoo: int = 0
 
 
 def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
@@ -87,9 +89,7 @@ def sketch_of(parameters: Parameters) -> Parameters | None:
     quick = parameters.method == FORWARD or (parameters.method == DEFAULT_METHOD and parameters.preset == SKETCH_PRESET)
     if SKETCH_PRESET not in PRESETS or quick:
         return None
-    return replace(
-        parameters, preset=SKETCH_PRESET, size=None, iterations=None, previews=False, method=DEFAULT_METHOD
-    )
+    return replace(parameters, preset=SKETCH_PRESET, size=None, iterations=None, previews=False, method=DEFAULT_METHOD)
 
 
 def edges_from(arguments: Mapping[str, object]) -> Edges:
@@ -103,6 +103,7 @@ def layer_note(
     version: str,
     object_tattoo: int = 0,
     painting_tattoo: int = 0,
+    style_tattoo: int = 0,
 ) -> bytes:
     """UTF-8 JSON for the result layer's parasite: what was asked, what the engine said, which plug-in and layers.
 
@@ -114,7 +115,7 @@ def layer_note(
         "note": NOTE_VERSION,
         "plug-in": version,
         "arguments": asked,
-        "layers": {"object": object_tattoo, "painting": painting_tattoo},
+        "layers": {"object": object_tattoo, "painting": painting_tattoo, "style": style_tattoo},
         "result": dict(metadata),
     }
     return json.dumps(note, ensure_ascii=False, sort_keys=True, default=str).encode()
@@ -127,7 +128,9 @@ def read_note(data: bytes) -> Note | None:
         if raw["note"] != NOTE_VERSION:
             return None
         arguments = {str(name): value for name, value in raw["arguments"].items()}
-        return Note(arguments, _int(raw["layers"]["object"]), _int(raw["layers"]["painting"]))
+        layers = raw["layers"]
+        # A note of before there was a choice of style has no word of it.
+        return Note(arguments, *(_int(layers[name]) for name in ("object", "painting")), _int(layers.get("style", 0)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
