@@ -38,7 +38,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(teacher: Path, folder: Path, seed: int = 0) -> dict[str, str]:
     """SHA-256 by file of a run of two steps."""
     arguments = ["train-features", "--teacher", str(teacher), "-o", str(folder), "--seed", str(seed), "--device", "cpu"]
-    arguments += ["--steps", "2", "--decoder-steps", "2", "--pictures", "2", "--crop", "32"]
+    arguments += ["--steps", "2", "--decoder-steps", "2", "--pictures", "2", "--crop", "32", "--decoder-crop", "32"]
     assert main(arguments) == 0
     return {file.name: store.file_sha256(file) for file in folder.glob("*.safetensors")}
 

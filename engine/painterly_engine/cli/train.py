@@ -19,6 +19,7 @@ def _add_train_features(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="VGG-19 in any known layout")
     parser.add_argument("--deep-teacher", type=Path, metavar="PATH", help="compressed VGG-19 for layers it lacks")
     parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
     _add_common(parser)
     parser.set_defaults(run=_train_features)
 
@@ -32,9 +33,9 @@ def _add_train_decoders(commands: argparse._SubParsersAction[argparse.ArgumentPa
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--decoder-steps", type=int, default=3000)
+    parser.add_argument("--decoder-steps", type=int, default=6000)
     parser.add_argument("--pictures", type=int, default=600, help="how many are made by procedure")
-    parser.add_argument("--crop", type=int, default=96, help="pixels a side, a multiple of 16")
+    parser.add_argument("--decoder-crop", type=int, default=64, help="pixels a side, a multiple of 16")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="other numbers of threads round differently")
 

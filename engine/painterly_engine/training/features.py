@@ -25,11 +25,11 @@ LICENCE = "MIT; distilled from VGG-19 (CC BY 4.0) and Collaborative Distillation
 def train_features(arguments: argparse.Namespace) -> int:
     """Train the network, then its decoders; save and log; ends with the SHA-256 of what was made."""
     panel = teachers.panel(arguments.teacher, arguments.deep_teacher)
-    crops, device, log = _prepare(arguments)
+    gallery, device, log = _prepare(arguments)
     for teacher in panel:
         log(f"teacher {teacher.network.name} sha256 {teacher.network.sha256} for {', '.join(teacher.layers)}")
-    _features(arguments, crops, panel, device, log)
-    _decoders(arguments, crops, device, log)
+    _features(arguments, Crops(gallery, arguments.crop), panel, device, log)
+    _decoders(arguments, gallery, device, log)
     return 0
 
 
@@ -39,7 +39,7 @@ def train_decoders(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare(arguments: argparse.Namespace) -> tuple[Crops, torch.device, Log]:
+def _prepare(arguments: argparse.Namespace) -> tuple[list[pictures.Array], torch.device, Log]:
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -49,9 +49,9 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Crops, torch.device, Log]:
     log(f"torch {torch.__version__}, {device}, {arguments.threads} threads, seed {arguments.seed}")
     files = pictures.photograph_files()
     log(f"photographs: {', '.join(file.name for file in files) or 'none'}")
-    crops = Crops(pictures.gallery(arguments.seed, arguments.pictures, 320), arguments.crop)
-    log(f"{len(crops.gallery)} pictures")
-    return crops, device, log
+    gallery = pictures.gallery(arguments.seed, arguments.pictures, 320)
+    log(f"{len(gallery)} pictures")
+    return gallery, device, log
 
 
 def _features(
@@ -79,7 +79,8 @@ def _features(
     log(f"slim.safetensors sha256 {passport.sha256}")
 
 
-def _decoders(arguments: argparse.Namespace, crops: Crops, device: torch.device, log: Log) -> None:
+def _decoders(arguments: argparse.Namespace, gallery: list[pictures.Array], device: torch.device, log: Log) -> None:
+    crops = Crops(gallery, arguments.decoder_crop)
     network = read_safetensors(arguments.output / "slim.safetensors").network("slim")
     plan = replace(Plan(seed=arguments.seed, steps=arguments.decoder_steps), crops=8, rate=1e-3)
     log(f"{plan.crops} crops of {crops.size} px a step, rate {plan.rate}")
