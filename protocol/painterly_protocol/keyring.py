@@ -7,10 +7,10 @@ here.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +25,7 @@ OWN_FILE = "engine.json"
 CLIENTS = "clients"
 OWN_NAMES, CLIENT_NAMES = {"public", "secret"}, {"public", "added"}
 MAX_BYTES = 4096
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -45,6 +46,7 @@ class Keyring:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.keys_dir()
+        self._known: Mapping[str, str] = {}
 
     def own(self) -> KeyPair:
         """The engine's pair, made at the first call and the same ever after: clients know the engine by it."""
@@ -94,12 +96,27 @@ class Keyring:
         return [Known(name, values["public"], values["added"]) for name, values in found]
 
     def names(self) -> Mapping[str, str]:
-        """Public key → name; a key whose file cannot be trusted opens nothing. Raises nothing."""
-        found: dict[str, str] = {}
-        for file in (self.folder / CLIENTS).glob("*.json"):
-            with contextlib.suppress(PainterlyError):
-                found[_read(file, CLIENT_NAMES)["public"]] = file.stem
-        return found
+        """Public key → name; a key whose file cannot be trusted opens nothing. Raises nothing.
+
+        In a process that can open no more files, as under a flood of connections, those of the last time: guests who
+        are in need not go.
+        """
+        try:
+            self._known = dict(self._each_known())
+        except OSError as error:
+            if error.errno not in _NO_MORE_FILES:
+                self._known = {}
+        return self._known
+
+    def _each_known(self) -> Iterator[tuple[str, str]]:
+        # Not by glob, which in some versions of Python takes a folder that it cannot open for an empty one.
+        for file in (self.folder / CLIENTS).iterdir():
+            try:
+                if file.suffix == ".json":
+                    yield _read(file, CLIENT_NAMES)["public"], file.stem
+            except PainterlyError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_MORE_FILES:
+                    raise error.__cause__ from None
 
     def _file(self, name: str) -> Path:
         return self.folder / CLIENTS / f"{name}.json"

@@ -193,6 +193,38 @@ def test_a_name_with_a_new_key_shuts_the_old_keys_holder_out(
         assert harmonized(new.run(jobs.request()))
 
 
+@contextlib.contextmanager
+def few_files(most: int) -> Iterator[None]:
+    """Processes that are started meanwhile may open ``most`` files and connections, as under a small limit."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_strangers_who_take_every_line_keep_others_out_but_end_nothing(ticket: Ticket, tmp_path: Path) -> None:
+    address, hold = ticket.endpoint.removeprefix("tcp://"), tmp_path / "hold"
+    with few_files(100):
+        engine = RealEngine(tmp_path, "--listen", address)
+    with engine, connect(machine_of(ticket, tmp_path / "ada"), timeout_s=30) as ada:
+        job_id = ada.submit(jobs.request(f"hold:{hold}"))
+        wait_until(lambda: ada.status(30).running == job_id)
+        with contextlib.ExitStack() as strangers:
+            for _ in range(150):
+                strangers.enter_context(socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))))
+            wait_until(lambda: len(list(Path(f"/proc/{engine.process.pid}/fd").iterdir())) >= 99)
+            assert ada.status(30).running == job_id
+        hold.touch()
+        assert harmonized(outcome(ada, job_id))
+        with engine.connect() as another:
+            assert harmonized(another.run(jobs.request()))
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 def test_an_ipv6_address_is_an_address(tmp_path: Path, keyring: Keyring, port: int) -> None:
     ticket = keyring.add("ada", f"[::1]:{port}")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+import zmq
 
 from painterly_engine.service import log
+from painterly_engine.service.line import open_line
 from painterly_engine.service.preview import LONGEST, preview
 from painterly_engine.shortage import is_out_of_memory
+from painterly_protocol import keys
+from painterly_protocol.errors import ErrorCode
+from painterly_protocol.listener import Transport
 from painterly_protocol.pixels import SampleType
+from support.failing import caught
 
 
 def test_memory_that_torch_cannot_get_is_recognised() -> None:
@@ -69,3 +76,15 @@ def test_no_client_writes_a_line_of_its_own_into_the_log() -> None:
     assert line.startswith('event=job-failed job="x\\n2030')
     assert line.endswith('" worker=42')
     assert "\n" not in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such folder keeps a socket from its place there")
+def test_a_worker_without_a_line_is_a_sentence(tmp_path: Path) -> None:
+    """What would otherwise end the engine: its folder gone, or no more files to be opened."""
+    with zmq.Context() as context:
+        gate = keys.Gate(context)
+        with caught(ErrorCode.WORKER_DIED) as error:
+            open_line(context, gate, tmp_path / "gone", Transport.IPC)
+        gate.close()
+    assert "No such file" in error.value.sentence
+    assert error.value.advice

@@ -93,11 +93,25 @@ class PolledLine:
 def open_line(
     context: zmq.Context[zmq.Socket[bytes]], gate: keys.Gate, folder: Path, transport: Transport
 ) -> tuple[Line, LineAddress]:
-    """The server's end, bound, and what the worker needs to find it. Its key is admitted by ``gate``."""
+    """The server's end, bound, and what the worker needs to find it. Its key is admitted by ``gate``.
+
+    Raises:
+        PainterlyError: WORKER_DIED when the operating system gives no socket, or none in ``folder``.
+    """
     server, worker = keys.KeyPair.new(), keys.KeyPair.new()
-    socket = context.socket(zmq.DEALER)
+    try:
+        socket = context.socket(zmq.DEALER)
+        try:
+            endpoint = bind_privately(socket, folder, "worker", transport, server)
+        except zmq.ZMQError:
+            socket.close(linger=0)
+            raise
+    except zmq.ZMQError as error:
+        reason = zmq.strerror(error.errno or 0)
+        raise PainterlyError(
+            ErrorCode.WORKER_DIED, f"The engine's worker could not be started: {reason}.", "Restart the engine."
+        ) from error
     gate.admit(worker.public)
-    endpoint = bind_privately(socket, folder, "worker", transport, server)
     info = runtime.RuntimeInfo(endpoint, 0, 0, "")
     return Line(socket, info.socket_file(folder)), LineAddress(
         info.address(folder), server.public, worker.public, worker.secret
