@@ -13,7 +13,7 @@ from PIL import Image
 from painterly_engine.api import Told
 from painterly_engine.arrays import Array, to_array, to_pixels
 from painterly_engine.cli.placement import Pasted, paste
-from painterly_engine.device import best, careful
+from painterly_engine.device import careful, choose
 from painterly_engine.job import run_request
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
@@ -52,7 +52,7 @@ def harmonized(
         parameters=_parameters(parameters),
     )
     with careful():
-        outcome = run_request(request, _shelf(best()), _observer(progress))
+        outcome = run_request(request, _shelf(str(choose())), _observer(progress))
     whole: Array = ground.copy()
     picture = to_array(outcome.picture)
     whole[outcome.y : outcome.y + picture.shape[0], outcome.x : outcome.x + picture.shape[1]] = picture
@@ -78,7 +78,7 @@ def stylized(
             _rgb(content, "content"),
             [_rgb(painting, "painting") for painting in paintings],
             make(method, named),
-            _shelf(best()),
+            _shelf(str(choose())),
             mask=None if mask is None else _plane(mask),
             weights=weights,
             size=size,

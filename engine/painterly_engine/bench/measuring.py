@@ -21,6 +21,7 @@ from torch.utils.flop_counter import flop_registry
 from painterly_engine.arrays import to_array
 from painterly_engine.bench import scenes
 from painterly_engine.bench.trial import FULL_VGG, Seen, Trial
+from painterly_engine.device import choose
 from painterly_engine.job import run_request
 from painterly_engine.matching.coarse import PatchCosines, match_at_any_size
 from painterly_engine.matching.correlation import Query
@@ -137,7 +138,7 @@ def prepare(name: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    return choose(name)
 
 
 def measure_trial(trial: Trial) -> Seen:

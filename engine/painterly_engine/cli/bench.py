@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from painterly_engine.device import AUTO, DEVICES
 from painterly_protocol.request import PRESETS
 
 RESULTS, PLOT = "bench.json", "bench.svg"
@@ -29,7 +30,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--repeats", type=_positive, default=1, metavar="N", help="of the trials of growth")
     parser.add_argument("--weights", default="slim", metavar="NAME", help="or random-vgg19, as wide and deep as VGG-19")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--device", choices=DEVICES, default=AUTO, help="default: the best at hand")
     parser.add_argument("--threads", type=_positive, default=min(2, os.cpu_count() or 1), help="of the CPU")
 
 

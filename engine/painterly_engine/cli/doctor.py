@@ -66,10 +66,21 @@ def _packages() -> Iterator[Finding]:
 def _device() -> Iterator[Finding]:
     import torch
 
-    if torch.cuda.is_available():
+    from painterly_engine.device import choose
+
+    kind = choose().type
+    if kind == "cuda":
         yield Finding("device", torch.cuda.get_device_name())
+    elif kind == "mps":
+        yield Finding("device", "Apple graphics processor (never tried by us: tell us how it goes)")
     else:
-        yield Finding("device", f"CPU, {torch.get_num_threads()} threads (no usable GPU found)")
+        yield Finding("device", f"CPU, {torch.get_num_threads()} threads ({_why_not()})")
+
+
+def _why_not() -> str:
+    from painterly_engine.device import VARIABLE
+
+    return f"asked for in {VARIABLE}" if os.environ.get(VARIABLE) == "cpu" else "no usable GPU found"
 
 
 def _networks() -> Iterator[Finding]:

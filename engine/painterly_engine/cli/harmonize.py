@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 import shlex
 import sys
@@ -18,6 +19,7 @@ from painterly_engine.cli import watching
 from painterly_engine.cli.display import display
 from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_engine.cli.placement import Pasted, paste
+from painterly_engine.device import DEVICES, VARIABLE
 from painterly_engine.report.record import check_free
 from painterly_engine.report.recorder import Recorder
 from painterly_engine.report.watching import Watcher
@@ -47,6 +49,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
+    parser.add_argument("--device", choices=DEVICES, help="to compute on (implies --inline; an engine has its own)")
     parser.add_argument(
         "--priority",
         choices=[priority.value for priority in Priority],
@@ -123,7 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     recorder = None if arguments.record is None else Recorder()
     heard_by = [one for one in (recorder, watched) if one is not None]
-    result = run_shown(request, inline=arguments.inline, heard_by=heard_by, priority=Priority(arguments.priority))
+    inline = arguments.inline or arguments.device is not None
+    if arguments.device:
+        os.environ[VARIABLE] = arguments.device
+    result = run_shown(request, inline=inline, heard_by=heard_by, priority=Priority(arguments.priority))
     harmonized = Picture(apply(result, painting.pixels), painting.profile)
     write(arguments.output, harmonized)
     print(summary(result, arguments.output))

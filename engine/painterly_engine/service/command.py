@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import zmq
 
 from painterly_engine import __version__
+from painterly_engine.device import DEVICES, VARIABLE
 from painterly_engine.service.accounts import Quota
 from painterly_engine.service.home import Home
 from painterly_engine.service.jobs import Room
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint", choices=[transport.value for transport in Transport], help="default: ipc where there is such"
     )
+    parser.add_argument("--device", choices=DEVICES, help="to compute on (default: the best at hand)")
     parser.add_argument("--listen", metavar="HOST:PORT", help="let other machines in that “painterly keys” knows")
     _add_workers(parser.add_argument_group("workers"))
     idle = parser.add_argument_group("when idle")
@@ -121,6 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """As ``main``, with arguments that ``add_arguments`` parsed."""
     folder = (arguments.runtime_dir or paths.runtime_dir()).absolute()
+    if arguments.device:
+        os.environ[VARIABLE] = arguments.device  # its workers inherit it
     try:
         paths.make_private(folder)
         lock = EngineLock(folder)

@@ -6,7 +6,9 @@ The indirection lets the service's tests use scripted runners that need no torch
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
 from painterly_protocol.pixels import Pixels
@@ -41,9 +43,13 @@ def load_factory(name: str) -> Callable[[], Runner]:
 
 
 def harmonizing_runner() -> Runner:
-    """The real one: the algorithm, on the best device at hand, with the last network kept warm."""
+    """The real one: the algorithm, on the device asked for, with the last network kept warm. A device that is not there
+    is every job's failure, which says so."""
+    # Metal lacks a few operations: those run on the processor. Heeded only before torch is loaded.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     import torch
 
+    from painterly_engine.device import choose
     from painterly_engine.job import run_request
     from painterly_engine.network.shelf import NetworkShelf
     from painterly_engine.presets import effective
@@ -54,9 +60,10 @@ def harmonizing_runner() -> Runner:
     # L-BFGS builds its curvature from differences of gradients that TF32 would round away.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    shelf = NetworkShelf("cuda" if torch.cuda.is_available() else "cpu")
+    shelf_of = lru_cache(NetworkShelf)
 
     def run(request: HarmonizeRequest, observer: Observer) -> Outcome:
+        shelf = shelf_of(choose())
         check = observer.look_for_cancel if isinstance(observer, JobObserver) else lambda: None
         with interruptible(check, effective(request.parameters).size, shelf.device):
             return run_request(request, shelf, observer)
