@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from painterly_engine.batch.work import Crew, OneByOne
 from painterly_engine.cli import harmonize
 from painterly_engine.cli.display import PHASE_NAMES
 from painterly_engine.cli.report import write_page
+from painterly_engine.service import command
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Progress
 from painterly_protocol.request import Parameters
@@ -52,6 +54,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="N",
         help="jobs sent to the engine at a time; more where it has several workers (default: %(default)s)",
     )
+    command.add_workers(parser.add_argument_group("workers of its own, instead of the engine's"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise PainterlyError(ErrorCode.BAD_REQUEST, "At least one job must run at a time.", "Give --at-once 1 or more.")
     entries = _entries(arguments.jobs, _given(arguments))
     ledger = Ledger(arguments.output or _beside(arguments.jobs))
-    with _Shown(len(entries)) as shown:
-        outcomes = run_batch(entries, ledger, _crew(arguments), shown.tell, shown.ended)
+    with _Shown(len(entries)) as shown, _crew(arguments) as crew:
+        outcomes = run_batch(entries, ledger, crew, shown.tell, shown.ended)
     page = ledger.folder / PAGE
     by_name = {outcome.name: outcome for outcome in outcomes}
     write_page(page, contact_sheet(ledger.folder.resolve().name, entries, by_name, ledger))
@@ -90,15 +93,24 @@ def _beside(jobs: Path) -> Path:
     return whole.with_name(f"{whole.name}-{RESULTS}") if jobs.is_dir() else whole.with_name(RESULTS)
 
 
-def _crew(arguments: argparse.Namespace) -> Crew:
+@contextmanager
+def _crew(arguments: argparse.Namespace) -> Iterator[Crew]:
     if arguments.inline:
         from painterly_engine.cli.inline import run_inline
 
-        return OneByOne(run_inline)
+        yield OneByOne(run_inline)
+        return
     from painterly_engine.batch.in_engine import InEngine
-    from painterly_engine.cli.engine import engine
+    from painterly_engine.cli.engine import StartNotice, engine
 
-    return InEngine(engine, arguments.at_once)
+    if arguments.backend == command.BACKENDS[0] and arguments.workers is None:
+        yield InEngine(engine, arguments.at_once)
+        return
+    from painterly_engine.cluster.own_engine import OwnEngine
+
+    at_once = max(arguments.at_once, command.most_workers(arguments) + 1)
+    with OwnEngine([*command.worker_options(arguments), "--capacity-each", str(at_once)], StartNotice()) as own:
+        yield InEngine(own.connect, at_once)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:

@@ -49,10 +49,10 @@ def engine() -> EngineClient:
     Raises:
         PainterlyError: what keeps the engine from running.
     """
-    return ensure_engine(START_COMMAND, on_wait=_StartNotice(), client=CLIENT)
+    return ensure_engine(START_COMMAND, on_wait=StartNotice(), client=CLIENT)
 
 
-class _StartNotice:
+class StartNotice:
     """Says once that the engine is being started."""
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", choices=DEVICES, help="to compute on (default: the best at hand)")
     parser.add_argument("--listen", metavar="HOST:PORT", help="let other machines in that “painterly keys” knows")
-    _add_workers(parser.add_argument_group("workers"))
+    add_workers(parser.add_argument_group("workers"))
     idle = parser.add_argument_group("when idle")
     idle.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after so long without a job")
     idle.add_argument(
@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lease", type=float, default=LEASE_S, help=argparse.SUPPRESS)
 
 
-def _add_workers(group: argparse._ArgumentGroup) -> None:
+def add_workers(group: argparse._ArgumentGroup) -> None:
+    """Where the workers are and how many; ``painterly batch`` has these too."""
     group.add_argument(
         "--backend", choices=BACKENDS, default=BACKENDS[0], help="where they are (default: this machine)"
     )
@@ -83,6 +84,27 @@ def _add_workers(group: argparse._ArgumentGroup) -> None:
         "--gpus-each", type=float, metavar="N", default=0.0, help="of a node, for each worker of a cluster"
     )
     group.add_argument("--cpus-each", type=float, metavar="N", default=1.0, help="(%(default)g)")
+
+
+def worker_options(arguments: argparse.Namespace) -> list[str]:
+    """What ``add_workers`` has parsed, as ``painterly serve`` takes it."""
+    options = ["--backend", arguments.backend, "--gpus-each", str(arguments.gpus_each)]
+    options += ["--cpus-each", str(arguments.cpus_each)]
+    options += ["--workers", "{}:{}".format(*arguments.workers)] if arguments.workers else []
+    options += ["--devices", arguments.devices] if arguments.devices else []
+    return options + (["--address", arguments.address] if arguments.address else [])
+
+
+def most_workers(arguments: argparse.Namespace) -> int:
+    """Of the pool that ``add_workers``' options ask for."""
+    return _workers(arguments).most
+
+
+def _workers(arguments: argparse.Namespace) -> Bounds:
+    devices = len(arguments.devices.split(",")) if arguments.devices else 1
+    fewest, most = arguments.workers or (devices, devices)
+    # Workers elsewhere keep nothing of this machine's memory from other programs.
+    return Bounds(fewest, most, warm=fewest if arguments.backend == "ray" else 0)
 
 
 def _bounds(text: str) -> tuple[int, int]:
@@ -163,8 +185,6 @@ def _pool(arguments: argparse.Namespace, listener: Listener, settings: Settings)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    devices = tuple(arguments.devices.split(",")) if arguments.devices else ()
-    fewest, most = arguments.workers or (max(1, len(devices)),) * 2
     far = arguments.backend == "ray"
     return Settings(
         room=Room(arguments.capacity, arguments.capacity_each),
@@ -181,8 +201,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         idle_unload_s=arguments.idle_unload or None,
         idle_exit_s=arguments.idle_exit,
         runner=arguments.runner,
-        workers=Bounds(fewest, most, warm=fewest if far else 0),
-        devices=devices,
+        workers=_workers(arguments),
+        devices=tuple(arguments.devices.split(",")) if arguments.devices else (),
     )
 
 
