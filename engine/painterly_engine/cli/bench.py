@@ -21,7 +21,10 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.set_defaults(run=run)
     parser.add_argument("-o", "--output", type=Path, default=Path("bench"), metavar="FOLDER", help="default: bench")
     parser.add_argument(
-        "--suite", choices=("usual", "gpu"), default="usual", help="gpu: full VGG-19 at 700 and 4096 px"
+        "--suite",
+        choices=("usual", "gpu", "video"),
+        default="usual",
+        help="gpu: full VGG-19 at 700 and 4096 px; video: a clip with and without what steadies it",
     )
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--sizes", nargs="+", type=_positive, default=[256, 512], metavar="N", help="paintings' sides")
@@ -35,6 +38,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.suite == "video":
+        return _video(arguments)
     from painterly_engine.bench import suites
     from painterly_engine.bench.plot import plot
 
@@ -54,6 +59,19 @@ def run(arguments: argparse.Namespace) -> int:
     (folder / RESULTS).write_text(json.dumps(found, indent=1), encoding="utf-8")
     (folder / PLOT).write_text(plot(found), encoding="utf-8")
     print("\n".join([*_lines(found), f"{folder / RESULTS}, {folder / PLOT}"]))
+    return 0
+
+
+def _video(arguments: argparse.Namespace) -> int:
+    from painterly_engine.video.trial import RESULTS, STRIP, run_trials
+
+    folder: Path = arguments.output
+    for row in run_trials(folder, lambda name: print(f"{name} …", file=sys.stderr), arguments.device):
+        print(
+            f"{row['name']}, steadiness {row['steadiness']:g}: {row['seconds_each']:.2f} s a frame, "
+            f"flicker {row['flicker']:.2f}"
+        )
+    print(f"{folder / RESULTS}, {folder / STRIP}")
     return 0
 
 

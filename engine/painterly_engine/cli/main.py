@@ -20,10 +20,26 @@ from painterly_engine.cli import (
     report,
     stylize,
     train,
+    video,
     weights,
 )
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
+COMMANDS = (
+    harmonize,
+    cutout,
+    composite,
+    batch,
+    video,
+    stylize,
+    report,
+    demo,
+    engine,
+    weights,
+    train,
+    bench,
+    doctor,
+)
 INTERRUPTED = 130  # what shells report for Ctrl+C
 
 
@@ -61,6 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"painterly {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (harmonize, cutout, composite, batch, stylize, report, demo, engine, weights, train, bench, doctor):
+    for module in COMMANDS:
         module.add_parsers(commands)
     return parser

@@ -1,0 +1,189 @@
+"""``painterly video``: a video painted in the manner of a painting; run again, it goes on where it was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from painterly_engine.cli.harmonize import network_name
+from painterly_engine.cli.pictures import read_rgb
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+if TYPE_CHECKING:
+    from painterly_engine.cli.pictures import Bytes
+    from painterly_engine.video.making import Made
+    from painterly_engine.video.painters import Painter
+
+METHODS = ("adain", "two-pass")
+PRESETS = ("draft", "standard", "high")
+STEADINESS = 0.8
+EVERY = 10  # frames, from line to line where there is no terminal
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "video",
+        help="paint a video",
+        epilog="Stopped and run again, it goes on where it was.",
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("video", type=Path, metavar="VIDEO")
+    parser.add_argument("--painting", type=Path, required=True, metavar="FILE", help="whose manner is imitated")
+    parser.add_argument(
+        "--masks", type=Path, metavar="FOLDER", help="a mask for each frame, or one for all: only there is painted"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4", help="the painted video")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="adain is fast (default: %(default)s)")
+    parser.add_argument(
+        "--steadiness",
+        type=_share,
+        default=STEADINESS,
+        metavar="0..1",
+        help="how much is carried over from frame to frame; 0 paints every frame for itself (default: %(default)s)",
+    )
+    parser.add_argument("--strength", type=_share, metavar="0..1", help="how far it is repainted")
+    parser.add_argument("--detail", type=_share, default=0.5, metavar="0..1", help="how much own detail stays")
+    parser.add_argument("--size", type=int, metavar="N", help="longest side that is worked at, in pixels")
+    parser.add_argument("--preset", choices=PRESETS, default=PRESETS[0], help="of two-pass (default: %(default)s)")
+    parser.add_argument("--iterations", type=int, metavar="N", help="of two-pass, at each scale of a first frame")
+    parser.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network of two-pass")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--quality", type=int, default=16, metavar="CRF", help="0 is best, 51 smallest (default: 16)")
+    parser.add_argument(
+        "--work", type=Path, metavar="FOLDER", help="keeps finished frames (default: beside OUT until that is whole)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    painting = read_rgb(arguments.painting).pixels
+    from painterly_engine.video.files import libraries
+    from painterly_engine.video.flow import Flow
+    from painterly_engine.video.keeping import Keeper
+    from painterly_engine.video.making import make_video
+    from painterly_engine.video.masks import everywhere, masks_in
+
+    libraries(), Flow()  # what is missing is said before a network is loaded
+    masks = everywhere if arguments.masks is None else masks_in(arguments.masks)
+    keeper = Keeper(arguments.work or arguments.output.with_name(f"{arguments.output.name}.frames"))
+    painter, settings = _painter(arguments, painting)
+    with _Shown() as shown:
+        made = make_video(
+            arguments.video,
+            arguments.output,
+            painter,
+            masks,
+            keeper,
+            settings,
+            arguments.steadiness,
+            shown.told,
+            arguments.quality,
+        )
+    if arguments.work is None:
+        keeper.clear()
+    print(_summary(arguments.output, made))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    output: Path = arguments.output
+    if output.suffix.lower() not in {".mp4", ".mkv", ".mov", ".m4v"}:
+        raise _bad(f"{output.name} does not end in a video format.", "Use .mp4, .mkv or .mov.")
+    if output.resolve() == arguments.video.resolve():
+        raise _bad("The painted video would be written over the one it is made from.", "Choose another --output.")
+    if not output.parent.is_dir():
+        raise _bad(f"There is no folder {output.parent}.", "Make it, or choose another --output.")
+    if not 0 <= arguments.quality <= 51:
+        raise _bad(f"A quality of {arguments.quality} cannot be used.", "Choose 0 (best) to 51 (smallest).")
+    if arguments.size is not None and not 64 <= arguments.size <= 8192:
+        raise _bad(f"A working size of {arguments.size} px cannot be used.", "Choose 64 to 8192.")
+    if arguments.iterations is not None and not 1 <= arguments.iterations <= 10_000:
+        raise _bad(f"{arguments.iterations} iterations cannot be run.", "Choose 1 to 10000.")
+
+
+def _painter(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter, str]:
+    """And all that it does depends on, as text."""
+    from painterly_engine import __version__, device
+    from painterly_engine.batch.ledger import network_key
+    from painterly_engine.presets import Repaint, effective
+    from painterly_engine.video.painters import FeedForward, Repainting
+    from painterly_protocol.request import Parameters
+
+    shelf = device.shelf(arguments.device)
+    weights = network_name(arguments.weights)
+    told: dict[str, object] = {
+        "engine": __version__,
+        "painting": hashlib.sha256(painting.tobytes()).hexdigest(),
+        "method": arguments.method,
+        "detail": arguments.detail,
+    }
+    painter: Painter
+    if arguments.method == "adain":
+        strength, size = _or(arguments.strength, 1.0), arguments.size or 640
+        painter = FeedForward(painting, size, strength, arguments.detail, shelf)
+        told |= {"strength": strength, "size": size, "network": network_key(Parameters(preset="instant"))}
+    else:
+        strength = _or(arguments.strength, 0.5)
+        asked = Parameters(arguments.preset, arguments.size, arguments.iterations, weights=weights)
+        settings = effective(asked)
+        assert isinstance(settings, Repaint)
+        painter = Repainting(painting, settings, strength, arguments.detail, weights, shelf)
+        told |= {"strength": strength, "settings": repr(settings), "network": network_key(asked)}
+    return painter, json.dumps(told, sort_keys=True)
+
+
+def _or(value: float | None, usual: float) -> float:
+    return usual if value is None else value
+
+
+def _summary(output: Path, made: Made) -> str:
+    kept = f", {made.kept} of them painted before" if made.kept else ""
+    pace = f"{made.seconds_each:.2f} s a frame" if made.frames > made.kept else "nothing left to paint"
+    lines = [f"{output}: {made.frames} frames in {made.shots} shot{'s' * (made.shots != 1)}{kept}, {pace}"]
+    if made.flicker is not None:
+        given, painted = made.unexplained
+        lines.append(
+            f"flicker {made.flicker:.2f} times the input's: {painted:.2f} against {given:.2f} of 255 change from frame "
+            "to frame that no motion explains"
+        )
+    return "\n".join(lines)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("give a number from 0 to 1")
+    return value
+
+
+def _bad(sentence: str, advice: str) -> PainterlyError:
+    return PainterlyError(ErrorCode.BAD_REQUEST, sentence, advice)
+
+
+class _Shown:
+    """Frames done, on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+    def __enter__(self) -> _Shown:
+        self._bar = tqdm(unit="frame", leave=False) if sys.stderr.isatty() else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def told(self, done: int, frames: int, kept: int) -> None:
+        if self._bar is not None:
+            self._bar.total = max(frames, done)
+            self._bar.update(done - self._bar.n)
+        elif done % EVERY == 0 or done == frames:
+            before = f", {kept} of them painted before" if kept else ""
+            print(f"{done} of {frames or 'an unknown number of'} frames{before}", file=sys.stderr, flush=True)

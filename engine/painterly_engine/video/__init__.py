@@ -1,0 +1,1 @@
+"""A video painted frame by frame, so that the paint moves with what it is on."""

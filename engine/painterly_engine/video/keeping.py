@@ -1,0 +1,103 @@
+"""Finished frames on disk, by what they were made from: a video that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from painterly_engine.cli.pictures import Bytes
+from painterly_protocol.errors import ErrorCode, PainterlyError
+
+OURS = re.compile(r"\.?\d{6,}-[0-9a-f]{24}\.(png|state)(\.part)?")
+
+
+def chained(before: str, *parts: bytes | memoryview) -> str:
+    """A key made of the one before it and of these bytes."""
+    digest = hashlib.sha256(before.encode())
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class Keeper:
+    """
+    Args:
+        folder: of the frames; made if need be.
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._states: list[Path] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def picture(self, number: int, key: str) -> Bytes | None:
+        """A frame (H, W, 3) that was kept; None where none is, or it cannot be read."""
+        try:
+            with Image.open(self._file(number, key, "png")) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            return None
+
+    def state(self, number: int, key: str) -> dict[str, Tensor] | None:
+        """What its painter remembered then."""
+        try:
+            return load(self._file(number, key, "state").read_bytes())
+        except (OSError, SafetensorError, ValueError):
+            return None
+
+    def keep(self, number: int, key: str, picture: Bytes, state: Mapping[str, Tensor]) -> None:
+        """First what is remembered, then the frame, each whole or not at all; only the last two states stay.
+
+        Raises:
+            PainterlyError: UNREADABLE_FILE.
+        """
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "png", compress_level=1)
+        remembered = {name: values.cpu().contiguous() for name, values in state.items()}
+        try:
+            self._states.append(self._write(self._file(number, key, "state"), save(remembered)))
+            self._write(self._file(number, key, "png"), buffer.getvalue())
+            while len(self._states) > 2:
+                self._states.pop(0).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+
+    def clear(self) -> None:
+        """Remove what was kept, and the folder if it held nothing else."""
+        for file in self._folder.iterdir():
+            if OURS.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    def _file(self, number: int, key: str, suffix: str) -> Path:
+        return self._folder / f"{number:06}-{key[:24]}.{suffix}"
+
+    def _write(self, path: Path, data: bytes) -> Path:
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(data)
+        return part.replace(path)
+
+
+def _unwritable(folder: Path, error: OSError) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.UNREADABLE_FILE,
+        f"The finished frames cannot be kept in {folder}: {error.strerror}.",
+        "Choose another folder with --work.",
+    )
