@@ -8,8 +8,10 @@ by it, so whether an engine lives is decided by connecting to it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from painterly_protocol import paths, remote
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -88,7 +90,7 @@ def read(folder: Path) -> RuntimeInfo:
 
     Raises:
         PainterlyError: ENGINE_ABSENT when none is published or the file is damaged, UNSAFE_FOLDER when others could
-            have written it, VERSION_MISMATCH when the file is another protocol's and holds what ours does not.
+            have written it, VERSION_MISMATCH when the file is another protocol's and does not tell where its engine is.
     """
     try:
         paths.check_private(folder)
@@ -128,6 +130,20 @@ def _parse(text: bytes) -> RuntimeInfo:
     if values.keys() != expected.keys() or any(type(values[name]) is not kind for name, kind in expected.items()):
         version = values.get("protocol_version")
         if type(version) is int and version != PROTOCOL_VERSION:
-            raise version_mismatch(engine=version, client=PROTOCOL_VERSION)
+            return _of_another_version(version, {name: values.get(name) for name in expected}, expected)
         raise damaged
     return RuntimeInfo(**values)
+
+
+def _of_another_version(version: int, values: Mapping[str, object], expected: Mapping[str, type]) -> RuntimeInfo:
+    """Where to meet an engine whose file has other fields than ours: whether it lives at all decides what to do.
+
+    Raises:
+        PainterlyError: VERSION_MISMATCH when its file does not tell.
+    """
+    known: dict[str, Any] = {name: value for name, value in values.items() if type(value) is expected[name]}
+    keys = {"server_key", "client_public_key", "client_secret_key"}
+    needed = {"endpoint", "pid"} | (set() if str(known.get("endpoint", "")).startswith(IPC) else keys)
+    if not needed <= known.keys():
+        raise version_mismatch(engine=version, client=PROTOCOL_VERSION)
+    return RuntimeInfo(**{"engine_version": "", **known})

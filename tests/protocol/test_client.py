@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -422,6 +422,45 @@ def test_an_older_engine_is_not_talked_to_and_the_advice_works(old_engine: Liste
     assert stop_whatever_version(old_engine.folder, timeout_s=30)
     thread.join()
     assert heard == [golden.read(1, "shutdown")]
+
+
+@pytest.mark.parametrize("version", [1, 99])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_whether_an_engine_whose_file_has_other_fields_lives_decides(
+    tmp_path: Path, transport: Transport, version: int
+) -> None:
+    """Else the file of a dead one would keep every engine from being started, and “painterly stop” could not help."""
+    listener = Listener(tmp_path / "run", "0.0.9", transport)
+    try:
+        file = {**asdict(listener.info), "protocol_version": version, "novelty": [1]}
+        runtime.publish(listener.folder, listener.info)
+        (listener.folder / runtime.RUNTIME_FILE).write_text(json.dumps(file))
+        with caught(ErrorCode.VERSION_MISMATCH):
+            _connect_answered(listener)
+    finally:
+        listener.close()
+    with caught(ErrorCode.ENGINE_ABSENT):
+        connect(listener.folder, timeout_s=30)
+    with caught(ErrorCode.ENGINE_ABSENT):
+        stop_whatever_version(listener.folder)
+
+
+def _connect_answered(listener: Listener) -> None:
+    """As ``connect``, while somebody answers the gate."""
+    over = threading.Event()
+
+    def attend() -> None:
+        while not over.is_set():
+            listener.answer_gate()
+            over.wait(0.01)
+
+    thread = threading.Thread(target=attend)
+    thread.start()
+    try:
+        connect(listener.folder, timeout_s=30).close()
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_what_an_older_engine_left_behind_counts_as_none(old_engine: Listener) -> None:
