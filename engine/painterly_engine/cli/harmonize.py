@@ -34,13 +34,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = commands.add_parser("harmonize", help="make the object in a painting look painted")
     parser.set_defaults(run=run)
     pictures = parser.add_argument_group("pictures")
-    pictures.add_argument("--painting", type=Path, required=True, metavar="FILE", help="the painting alone")
-    either = pictures.add_mutually_exclusive_group(required=True)
-    either.add_argument("--composite", type=Path, metavar="FILE", help="the painting with the object pasted in")
-    either.add_argument("--object", type=Path, metavar="FILE", help="the object, to be pasted in")
-    pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
-    pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
-    pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
+    add_places(pictures)
     pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
     pictures.add_argument("--style", type=Path, metavar="FILE", help="imitate this picture instead of the painting")
     pictures.add_argument(
@@ -60,6 +54,17 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--record", type=Path, metavar="FOLDER", help="keep everything for 'painterly report' (implies --inline)"
     )
     watching.add_options(parser)
+
+
+def add_places(pictures: argparse._ArgumentGroup, *, required: bool = True) -> None:
+    """The painting, the object and where it goes: what ``composite_of`` reads."""
+    pictures.add_argument("--painting", type=Path, required=required, metavar="FILE", help="the painting alone")
+    either = pictures.add_mutually_exclusive_group(required=required)
+    either.add_argument("--composite", type=Path, metavar="FILE", help="the painting with the object pasted in")
+    either.add_argument("--object", type=Path, metavar="FILE", help="the object, to be pasted in")
+    pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
+    pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
+    pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     painting = read_rgb(arguments.painting)
     for note in painting.notes:
         print(f"{arguments.painting}: {note}", file=sys.stderr)
-    pasted = _composite(arguments, painting.pixels)
+    pasted = composite_of(arguments, painting.pixels)
     loose = None if arguments.loose_mask is None else to_pixels(read_mask(arguments.loose_mask))
     request = HarmonizeRequest(
         painting=to_pixels(painting.pixels),
@@ -215,7 +220,7 @@ def _runner(inline: bool, heard_by: Sequence[Recorder | Watcher], priority: Prio
     return partial(run_in_engine, priority=priority)
 
 
-def _composite(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
+def composite_of(arguments: argparse.Namespace, painting: Bytes) -> Pasted:
     """Composite and mask of the painting's size from either form of the command."""
     if arguments.composite is not None:
         if arguments.at is not None or arguments.scale is not None:

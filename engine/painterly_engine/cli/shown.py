@@ -20,7 +20,12 @@ class Shown(Observer):
     """Of work that has one long phase. ``report`` raises PainterlyError NOT_FINITE for losses that are no numbers."""
 
     def __init__(self, shown: Display) -> None:
-        self._display, self._started, self._fraction = shown, time.monotonic(), 0.0
+        self._display = shown
+        self.begin()
+
+    def begin(self) -> None:
+        """Something new."""
+        self._started, self._fraction = time.monotonic(), 0.0
 
     def report(
         self,

@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from painterly_engine.network import fetch, store
-from painterly_engine.network.features import FeatureNetwork, random_network
+from painterly_engine.network.features import VGG16_BLOCKS, VGG19_BLOCKS, FeatureNetwork, random_network
 from painterly_engine.network.layouts import LAYOUTS
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 AUTO = "auto"
 RANDOM = "random"
+AS_WIDE_AS_VGG = {"random-vgg16": VGG16_BLOCKS, "random-vgg19": VGG19_BLOCKS}
+"""Networks with random weights, as good as the real ones for timing."""
 _log = logging.getLogger(__name__)
 
 
@@ -100,7 +102,8 @@ class NetworkShelf:
         self._warm: tuple[object, FeatureNetwork] | None = None
 
     def get(self, weights: str) -> FeatureNetwork:
-        """The network for "auto", a name, "random", a path, or ``LAYOUT:PATH`` (``layouts.LAYOUTS``).
+        """The network for "auto", a name, "random" or one of ``AS_WIDE_AS_VGG``, a path, or ``LAYOUT:PATH``
+        (``layouts.LAYOUTS``).
 
         Raises:
             PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT or UNREADABLE_FILE, each with advice.
@@ -136,6 +139,10 @@ def _load(weights: str) -> FeatureNetwork:
         _log.warning("No trained network is at hand: RANDOM weights are used, which give noise and blur. %s", _HOW)
         network = random_network()
         network.name = "random (untrained, for demonstration only)"
+        return network
+    if weights in AS_WIDE_AS_VGG:
+        network = random_network(width=64, blocks=AS_WIDE_AS_VGG[weights])
+        network.name = f"{weights} (untrained, for timing only)"
         return network
     if _is_name(weights):
         return store.load_stored(weights)

@@ -62,6 +62,59 @@ def measure(
     return figures + _in_network(painting, composite, result, inside, network)
 
 
+@torch.no_grad()
+def measure_whole(painting: Bytes, content: Bytes, result: Bytes, network: FeatureNetwork) -> list[Figure]:
+    """The figures of a picture that was stylized as a whole.
+
+    Args:
+        painting: (H', W', 3); content, result: (H, W, 3).
+        network: on any device.
+    """
+    device = network.get_buffer("mean").device
+    styled, deep = network.available(STYLE_LAYERS), network.deepest(CONTENT_LAYER)
+
+    def features(picture: Bytes) -> dict[str, Tensor]:
+        height, width = fit_longest(picture.shape[0], picture.shape[1], min(LONGEST, max(picture.shape)))
+        size = max(network.smallest_side(), height), max(network.smallest_side(), width)
+        small = to_tensor(_small(picture, size), "picture", device)
+        found: dict[str, Tensor] = network(small * network.layout.pixel_scale, {*styled, deep})
+        return found
+
+    def distance(found: dict[str, Tensor]) -> float:
+        off = [_relative(_gram(found[layer]), _gram(imitated[layer])) for layer in styled]
+        return sum(off) / len(off)
+
+    imitated, before, after = features(painting), features(content), features(result)
+    return [
+        Figure(
+            f"style distance in {network.name}",
+            f"How far brushwork and colours are from the painting’s ({styled[0]} to {styled[-1]}): smaller is closer.",
+            distance(before),
+            distance(after),
+        ),
+        Figure(
+            f"content changed in {network.name}",
+            f"How much of the content has been given up ({deep}): 0 is nothing.",
+            0.0,
+            _relative(after[deep], before[deep]),
+        ),
+        Figure(
+            "colours changed",
+            "Mean change of a sample, of 255.",
+            0.0,
+            float(np.abs(result.astype(np.int16) - content).mean()),
+        ),
+    ]
+
+
+def _gram(features: Tensor) -> Tensor:
+    return gram_matrix(features, torch.ones_like(features[0]))
+
+
+def _relative(found: Tensor, target: Tensor) -> float:
+    return float((found - target).norm() / target.norm().clamp(min=1e-12))
+
+
 def seam(picture: Bytes, inside: Inside) -> float | None:
     """Mean luminance gradient within ``EDGE`` px of the mask's outline over the mean farther than ``FAR`` px outside.
 
