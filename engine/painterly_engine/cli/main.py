@@ -11,6 +11,7 @@ from painterly_engine import __version__
 from painterly_engine.cli import (
     batch,
     bench,
+    compare,
     composite,
     cutout,
     demo,
@@ -32,6 +33,7 @@ COMMANDS = (
     batch,
     video,
     stylize,
+    compare,
     report,
     demo,
     engine,
