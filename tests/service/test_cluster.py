@@ -68,7 +68,12 @@ def _different(number: int) -> HarmonizeRequest:
 
 
 @pytest.mark.parametrize(
-    ("runner", "count"), [(FACTORY, 30), pytest.param(DEFAULT_FACTORY, 200, marks=pytest.mark.long)]
+    ("runner", "count"),
+    [
+        (FACTORY, 30),
+        pytest.param(FACTORY, 200, marks=pytest.mark.long),
+        pytest.param(DEFAULT_FACTORY, 200, marks=pytest.mark.long),
+    ],
 )
 def test_a_node_that_goes_down_costs_time_but_no_result(
     tmp_path: Path, two_nodes: RayCluster, monkeypatch: pytest.MonkeyPatch, runner: str, count: int

@@ -34,14 +34,16 @@ class RayCluster:
         secret = self.folder / "token"
         secret.write_text(secrets.token_hex(32))
         guarded = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(secret)}
-        self.environment = guarded if token else {"RAY_AUTH_MODE": "disabled"}
+        self.environment = {
+            **(guarded if token else {"RAY_AUTH_MODE": "disabled"}),
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only
+        }
         self._nodes, self._cpus = nodes, cpus
 
     def __enter__(self) -> RayCluster:
         environment = {
             **os.environ,
             **self.environment,
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": str(TESTS),
             "PAINTERLY_LOG_DIR": str(self.log_dir),

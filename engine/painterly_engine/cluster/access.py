@@ -19,6 +19,7 @@ from painterly_protocol.private_file import write_private
 TOKEN_FILE = "cluster.token"
 USUAL_TOKEN = Path("~/.ray/auth_token")
 LOOK_S = 30.0
+NO_CLUSTER = 3  # the driver's exit status where its last line says why there is none
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 # Ray's own switch for machines whose firewalls ask about each open port: with it, every port is loopback's.
 LOOPBACK = ("127.0.0.1", "localhost")

@@ -34,7 +34,7 @@ from painterly_engine.service.line import LineAddress, join_line
 from painterly_protocol import wire
 from painterly_protocol.messages import Cancel, EngineState, Status, Submit
 
-CONNECT_S = 60.0
+CONNECT_S = 40.0
 CALLS_AT_ONCE = 5  # two that take long, a cancel, a job on its way
 
 
@@ -82,7 +82,7 @@ def _refuse_open(address: str) -> None:
 
 def _give_up(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-    os._exit(3)
+    os._exit(access.NO_CLUSTER)
 
 
 class _Seats:

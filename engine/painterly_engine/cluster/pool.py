@@ -79,7 +79,7 @@ class Driver:
                 start_new_session=True,  # Ctrl+C in a terminal is the engine's business, and Ray's processes' never
             )
         except OSError as error:
-            raise _unreachable(error) from error
+            raise _unreachable(str(error)) from error
         finally:
             os.close(stderr)
         assert self._process.stdin is not None
@@ -94,17 +94,21 @@ class Driver:
         Raises:
             PainterlyError: WORKER_DIED.
         """
+        line = json.dumps(order).encode("utf-8") + b"\n"
         try:
-            self._orders.write(json.dumps(order).encode("utf-8") + b"\n")
-        except OSError as error:  # BlockingIOError too: one that has not read for so long never will
-            raise _unreachable(error) from error
+            written = 0 if self._orders.closed else self._orders.write(line)
+        except OSError as error:
+            raise _unreachable(str(error)) from error
+        if written != len(line):  # one that has not read for so long never will
+            raise _unreachable("it does not listen")
 
     def death(self) -> Death | None:
         """How it ended, if it has ended by itself; no job is to blame for it."""
         if self._death is None and self._process.poll() is not None:
             self._orders.close()
             event(_log, "driver-ended", logging.ERROR, last_words=last_words(_stderr_file()))
-            how = last_words(_stderr_file(), lines=1) or f"exit status {self._process.returncode}"
+            code = self._process.returncode
+            how = last_words(_stderr_file(), lines=1) if code == access.NO_CLUSTER else f"the driver ended with {code}"
             self._death = Death(how, of_machine=True)
         return self._death
 
@@ -195,9 +199,9 @@ class Seat:
         self.state = WorkerState.ABSENT
 
 
-def _unreachable(error: OSError) -> PainterlyError:
+def _unreachable(reason: str) -> PainterlyError:
     return PainterlyError(
-        ErrorCode.WORKER_DIED, f"The cluster's driver could not be told: {error}.", "Restart the engine."
+        ErrorCode.WORKER_DIED, f"The cluster's driver could not be told: {reason}.", "Restart the engine."
     )
 
 

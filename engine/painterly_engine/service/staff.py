@@ -120,7 +120,7 @@ class Staff:
 
     def blame(self, place: Place, error: PainterlyError) -> Iterator[PainterlyError]:
         """No worker can be had there for now; yields the error where there is none at all."""
-        _log.error("%s", error)
+        event(_log, "worker-unfit", logging.ERROR, sentence=error.sentence)
         if not self.hopeless():
             place.rests_until = self._clock.now + REST_S
             return
