@@ -23,6 +23,7 @@ POLL_S = 0.1
 HANDSHAKE_S = 2.0
 REMOTE_HANDSHAKE_S = 10.0
 GIST_LINES = 3
+NOTHING = "it said nothing."
 
 # Where the folders of ``paths`` are moved to.
 _FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
@@ -62,7 +63,7 @@ def ensure_engine(
             return running
         # Status 0 is the loser of a race: the winner is about to publish itself.
         if process.poll() not in (None, 0):
-            raise _start_failed(f"It ended at once: {gist(paths.log_dir() / START_LOG)}")
+            raise _start_failed(f"It ended at once: {_last_words(paths.log_dir() / START_LOG)}")
         on_wait(waited)
         time.sleep(POLL_S)
     raise _start_failed(f"It did not answer within {timeout_s:.0f} s.")
@@ -113,7 +114,17 @@ def gist(log: Path) -> str:
         lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:
         lines = []
-    return " / ".join([line for line in lines if line][-GIST_LINES:]) or "it said nothing."
+    return " / ".join([line for line in lines if line][-GIST_LINES:]) or NOTHING
+
+
+def _last_words(log: Path) -> str:
+    """The gist of ``log``, which on a full disk can be made, but stays empty."""
+    try:
+        with log.open("ab", buffering=0) as file:
+            file.write(b"\n")
+    except OSError as error:
+        return f"what it said could not be written into {log.parent} ({error.strerror}); make room there."
+    return gist(log)
 
 
 def _connect_if_running(runtime_dir: Path | None, client: str) -> EngineClient | None:

@@ -303,6 +303,19 @@ def test_a_disk_that_takes_nothing_keeps_it_from_starting_with_a_sentence(small_
     assert "Traceback" not in ended.stderr
 
 
+def test_a_full_disk_is_said_to_whom_the_engine_was_started_for(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be said by the engine, whose words would have to go there."""
+    monkeypatch.setenv("PAINTERLY_LOG_DIR", str(small_disk / "log"))
+    (small_disk / "log").mkdir(mode=0o700)
+    fill(small_disk)
+    with caught(ErrorCode.ENGINE_START_FAILED) as error:
+        ensure_engine(_command(), small_disk / "run")
+    assert "No space left on device" in error.value.sentence
+    assert "make room" in error.value.sentence
+
+
 def test_a_disk_that_fills_up_meanwhile_changes_nothing(small_disk: Path) -> None:
     with RealEngine(small_disk) as engine, engine.connect() as client:
         full = fill(small_disk)

@@ -75,8 +75,9 @@ def write(path: Path, picture: Picture) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
+        reason = error.strerror or error if isinstance(error, OSError) else error
         raise PainterlyError(
-            ErrorCode.UNREADABLE_FILE, f"{path} cannot be written: {error}.", "Choose another place for the result."
+            ErrorCode.UNREADABLE_FILE, f"{path} cannot be written: {reason}.", "Choose another place for the result."
         ) from error
 
 
