@@ -533,15 +533,31 @@ def test_an_unsafe_runtime_folder_is_refused_with_a_sentence(tmp_path: Path) -> 
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o755)
-    ended = subprocess.run(
-        [sys.executable, "-m", "painterly_engine.service", "--runtime-dir", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PAINTERLY_LOG_DIR": str(tmp_path / "log")},
-    )
+    ended = start(folder, tmp_path / "log")
     assert ended.returncode == 1
-    assert "open to other users" in ended.stderr
+    assert ended.stderr.count("open to other users") == 1, "once"
     assert "Traceback" not in ended.stderr
     with caught(ErrorCode.UNSAFE_FOLDER):
         connect(folder)
+
+
+def start(runtime_dir: Path, log_dir: Path) -> subprocess.CompletedProcess[str]:
+    """An engine that is not expected to run."""
+    return subprocess.run(
+        [sys.executable, "-m", "painterly_engine.service", "--runtime-dir", str(runtime_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PAINTERLY_LOG_DIR": str(log_dir)},
+    )
+
+
+@pytest.mark.parametrize("name", ["engine.lock", "engine.json"])
+def test_what_is_in_the_engines_way_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run" / name).mkdir(parents=True)
+    (tmp_path / "run").chmod(0o700)
+    ended = start(tmp_path / "run", tmp_path / "log")
+    assert ended.returncode == 1
+    assert name in ended.stderr
+    assert "PAINTERLY_RUNTIME_DIR" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -28,7 +28,7 @@ from painterly_engine.service.settings import Settings
 from painterly_engine.service.supervisor import LocalPool
 from painterly_protocol import paths
 from painterly_protocol.client import connect
-from painterly_protocol.errors import PainterlyError
+from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.keyring import Keyring
 from painterly_protocol.listener import LEASE_S, Door, Listener, Transport
 
@@ -159,7 +159,8 @@ def run(arguments: argparse.Namespace) -> int:
         listener, settings = _listener(arguments, folder), _settings(arguments)
         _serve(Server(listener, _pool(arguments, listener, settings), settings, Home(listener, lock)))
     except PainterlyError as error:
-        _log.error("%s", error)
+        if logging.getLogger().handlers:  # else it would go to stderr as well
+            _log.error("%s", error)
         print(error, file=sys.stderr)
         return 1
     lock.release()
@@ -238,7 +239,18 @@ def _answers(folder: Path) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed engine left: whoever holds the lock owns the folder."""
+    """Remove what a killed engine left: whoever holds the lock owns the folder.
+
+    Raises:
+        PainterlyError: UNSAFE_FOLDER.
+    """
     for pattern in ("engine-*.sock", "worker-*.sock", "engine.json", ".engine.json.*"):
         for leftover in folder.glob(pattern):
-            leftover.unlink(missing_ok=True)
+            try:
+                leftover.unlink(missing_ok=True)
+            except OSError as error:
+                raise PainterlyError(
+                    ErrorCode.UNSAFE_FOLDER,
+                    f"{leftover}, which is in the engine's way, cannot be removed: {error.strerror}.",
+                    "Remove it, or name another folder in PAINTERLY_RUNTIME_DIR.",
+                ) from error
