@@ -135,6 +135,11 @@ class TestLists:
         assert plain.at is None and path == tmp_path / "cat.png"
         assert (placed.at, placed.scale, placed.rotate, placed.flip, placed.grow) == ((-3, 8), 0.5, 90, True, 2)
 
+    def test_the_documents_example_is_right(self, tmp_path: Path, repository: Path) -> None:
+        text = (repository / "docs/pipeline.md").read_text(encoding="utf-8")
+        found = self.listed(tmp_path, text.split("```yaml\n")[1].split("```")[0])
+        assert [isinstance(entry, Entry) for entry in found] == [True, True]
+
     def test_the_command_line_counts_more(self, tmp_path: Path) -> None:
         text = "jobs: [{name: a, painting: p, composite: c, mask: m, preset: high, seed: 5}]"
         (one,) = self.listed(tmp_path, text, preset="instant")

@@ -86,10 +86,12 @@ def _figures(rows: Sequence[Row]) -> str:
         mean = float(np.mean([one.seconds for one in rows]))
         lines.append(("mean", *(_mean(rows, name) for name in names), f"{mean:.1f}"))
     return markup.section(
-        "Figures of the results",
+        "Figures of the results" if names else "How long they took",
         markup.table(("run", *map(escape, names), "seconds"), lines, style="runs"),
         lead="Our own measures, made to compare runs with each other; each run’s page says what they mean. "
-        "Trust your eyes first.",
+        "Trust your eyes first."
+        if names
+        else "",
     )
 
 
