@@ -14,6 +14,7 @@ from painterly_engine.first_look import decoders_of
 from painterly_engine.network.features import FeatureNetwork, random_network
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
+from painterly_engine.resample import resize
 from painterly_engine.stylizing import terms
 from painterly_engine.stylizing.adain import restated, stylize_adain
 from painterly_engine.stylizing.descent import start
@@ -25,6 +26,7 @@ from painterly_engine.stylizing.several import summed
 from painterly_engine.stylizing.sight import see
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
+from support.passes import Recorder
 
 HEIGHT, WIDTH = 56, 72
 QUICK = Walk(iterations=12)
@@ -217,6 +219,23 @@ def test_a_mask_grows_by_a_disc_and_softens() -> None:
     assert torch.equal(dilated(point, 0), point) and torch.equal(softened(point, 0), point)
     soft = softened(grown, 1.5)
     assert 0 < float(soft[10, 14]) < float(soft[10, 11]) <= 1 and float(soft[0, 0]) == 0
+
+
+def test_local_looks_closely_and_shows_all(shelf: NetworkShelf) -> None:
+    """Of a large content it works on the mask's surroundings, at the size asked for; who watches sees the whole."""
+    large, mask = np.random.default_rng(3).integers(0, 255, (300, 600, 3), np.uint8), np.zeros((300, 600), np.uint8)
+    mask[140:150, 500:510] = 255
+    heard = Recorder()
+    found = stylize_picture(
+        large, [large], Local(walk=Walk(iterations=2)), shelf, mask=mask, weights="slim", size=69, observer=heard
+    )
+    away = np.ones((300, 600), bool)
+    away[120:170, 480:530] = False
+    assert np.array_equal(found[away], large[away]) and (found != large)[142:148, 502:508].mean() > 0.5
+    size = (150, 300)  # the mask with 64 pixels around is what is worked on, at half its size
+    expected = resize(torch.from_numpy(large.transpose(2, 0, 1) / np.float32(255)), size)
+    assert heard.pictures[-1].shape == (3, *size)
+    torch.testing.assert_close(heard.pictures[-1][:, :, :200], expected[:, :, :200])
 
 
 def test_local_mixes_the_gram_matrices_of_here_and_everywhere(network: FeatureNetwork) -> None:

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--style-scale", float, "S", "size of the paintings' strokes against the content's (default: 1)")
     add("--weights", str, "NAME|FILE", "the feature network (default: auto)", to="network")
     add("--iterations", int, "N", "default: 200")
-    add("--ratio", float, "R", "content against style: 1 keeps most, 1e-4 next to nothing (default: 0.01)")
+    add("--ratio", float, "R", "content against style: 1 keeps most, 1e-4 next to nothing (default: 0.1)")
     add("--content-layer", str, "LAYER", "whose features are kept, for example 4_2 or 5_1 (default: 4_2)")
     add("--style-layers", str, "LAYERS", "whose Gram matrices are imitated (default: 1_1,2_1,3_1,4_1,5_1)")
     add("--content-loss", str, "mse|ncc", "ncc leaves brightness and contrast free (default: mse)")

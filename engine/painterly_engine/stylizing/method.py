@@ -36,7 +36,7 @@ class Wanted:
 
     content_layer: str = CONTENT_LAYER
     style_layers: tuple[str, ...] = STYLE_LAYERS
-    ratio: float = 1e-2
+    ratio: float = 0.1
     variation: float = 1e-3
     histogram: float = 0.0
     content_loss: str = "mse"

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from painterly_engine.arrays import Array, white
+from painterly_engine.arrays import Array
 from painterly_engine.change import lay_over
 from painterly_engine.first_look import NETWORK, decoders_of
 from painterly_engine.iterating import for_iterating
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
-from painterly_engine.resample import Size, fit_longest, resize
+from painterly_engine.resample import resize
 from painterly_engine.stylizing.adain import stylize_adain
 from painterly_engine.stylizing.local import stylize_local
 from painterly_engine.stylizing.method import Adain, Local, Method, Several, Whole
+from painterly_engine.stylizing.placing import InPlace, Paintings, fitted_size, looked_at, small_mask
 from painterly_engine.stylizing.several import stylize_by_several
 from painterly_engine.stylizing.whole import stylize_whole
 from painterly_engine.tensors import to_tensor
@@ -38,11 +38,13 @@ class Subject:
         content: (3, H, W) RGB in [0, 1].
         paintings: (3, H', W') each.
         mask: (H, W) in [0, 1], where; None for all of it.
+        here: (3, H, W), the painting where the content is; None where it has no such place.
     """
 
     content: Tensor
     paintings: Sequence[Tensor]
     mask: Tensor | None = None
+    here: Tensor | None = None
 
 
 def stylize_picture(
@@ -63,7 +65,8 @@ def stylize_picture(
         paintings: (H', W', 3) each; ``Whole`` and ``Local`` take one.
         mask: (H, W) or (H, W, 1), where to stylize; needed for ``Local``.
         weights: the feature network by the user's name; ``Adain`` knows the built-in only.
-        size: the content's longest side to work at; nothing is enlarged. 512, or 1024 for ``Adain``.
+        size: the longest side to work at, of the content, with ``Local`` of the mask's surroundings; nothing is
+            enlarged. 512, or 1024 for ``Adain``.
         style_scale: size of the paintings, and so of their strokes, against the content's.
         observer: is told of the progress; whatever it raises ends the work.
 
@@ -78,16 +81,22 @@ def stylize_picture(
     network = prepared(method, shelf, weights)
     observer.report(Phase.PREPARING, 0.0)
     longest = size or (FORWARD_SIZE if isinstance(method, Adain) else OPTIMISED_SIZE)
-    own = to_tensor(content, "content", shelf.device)
-    small = resize(own, _fitted(own, longest, network))
-    subject = Subject(
-        small,
-        [_painting(one, longest * style_scale, network, shelf.device) for one in paintings],
-        None if mask is None else resize(_plane(mask, shelf.device), (small.shape[1], small.shape[2])),
-    )
+    box = looked_at(content, mask, closely=isinstance(method, Local))
+    part = content[box.top : box.bottom, box.left : box.right]
+    own = to_tensor(part, "content", shelf.device)
+    small = resize(own, fitted_size(own, longest, network))
+    shown = small_mask(mask, box, small)
+    pictures = Paintings(style_scale, longest, network, shelf.device)
+    if isinstance(method, Local):
+        subject = Subject(small, *pictures.around(paintings[0], content, box, small, shown))
+        observer = InPlace(observer, to_tensor(content, "content", shelf.device), box, small)
+    else:
+        subject = Subject(small, [pictures.whole(one) for one in paintings], shown)
     found, shows = run_method(subject, method, network, observer)
     observer.report(Phase.FINISHING, 0.0)
-    return _at_own_size(content, own, small, found, shows, method)
+    result: Array = content.copy()
+    result[box.top : box.bottom, box.left : box.right] = _at_own_size(part, own, small, found, shows, method)
+    return result
 
 
 def prepared(method: Method, shelf: NetworkShelf, weights: str) -> FeatureNetwork:
@@ -108,7 +117,7 @@ def run_method(
     content, paintings, mask = subject.content, subject.paintings, subject.mask
     if isinstance(method, Local):
         assert mask is not None, "checked before anything is loaded"
-        return stylize_local(content, paintings[0], mask, network, method, observer, here=paintings[0])
+        return stylize_local(content, paintings[0], mask, network, method, observer, here=subject.here)
     if isinstance(method, Whole):
         return stylize_whole(content, paintings[0], network, method, observer), mask
     if isinstance(method, Several):
@@ -133,23 +142,6 @@ def _at_own_size(
     part = change.picture()
     whole[change.y : change.y + part.shape[0], change.x : change.x + part.shape[1]] = part
     return whole
-
-
-def _painting(array: Array, longest: float, network: FeatureNetwork, device: torch.device) -> Tensor:
-    painting = to_tensor(array, "painting", device)
-    return resize(painting, _fitted(painting, max(1, round(longest)), network))
-
-
-def _fitted(picture: Tensor, longest: int, network: FeatureNetwork) -> Size:
-    """Never larger, and no side shorter than the network needs: a thin picture is stretched."""
-    height, width = picture.shape[1:]
-    smallest = network.smallest_side()
-    fitted = fit_longest(height, width, min(longest, max(height, width)))
-    return max(smallest, fitted[0]), max(smallest, fitted[1])
-
-
-def _plane(mask: Array, device: torch.device) -> Tensor:
-    return torch.from_numpy(mask.reshape(mask.shape[:2]).astype(np.float32) / np.float32(white(mask))).to(device)
 
 
 def _check(
