@@ -54,6 +54,13 @@ def test_the_server_loads_nothing_heavy() -> None:
     assert not {*HEAVY, "numpy", "PIL"} & set(loaded)
 
 
+def test_ray_is_where_it_belongs(repository: Path) -> None:
+    """It pickles and opens ports: nothing but what speaks with a cluster loads it."""
+    files = (repository / ENGINE).rglob("*.py")
+    found = {path.relative_to(repository / ENGINE).as_posix() for path in files if "ray" in imported(path)}
+    assert found == {"cluster/driver.py", "cluster/joining.py", "cluster/shots.py"}
+
+
 def test_the_protocol_needs_only_what_it_says(repository: Path) -> None:
     names: set[str] = set().union(*(imported(path) for path in (repository / PROTOCOL).rglob("*.py")))
     assert names - set(sys.stdlib_module_names) <= {"painterly_protocol", "zmq", "msgpack"}

@@ -104,8 +104,8 @@ def test_a_node_that_goes_down_costs_time_but_no_result(
         assert [m for m in client.events(0.5) if isinstance(m, Result)] == []
         assert client.status(30).details["jobs_ended"] == {"done": count}
         assert len(engine.events("job-retried")) <= 1, "only what ran there began anew"
-        machines = engine.events("worker-ended")
-        assert [ended["how"] for ended in machines] == ["its machine cannot be reached any more"]
+        # Ray may send the next actor there, too, before it knows.
+        assert {ended["how"] for ended in engine.events("worker-ended")} == {"its machine cannot be reached any more"}
     if runner == FACTORY:
         assert count <= len(lines(ran)) <= count + 1
     near = _locally(tmp_path / "near", runner, requests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,14 @@ from tqdm import tqdm
 
 from painterly_engine.cli.harmonize import network_name
 from painterly_engine.cli.pictures import read_rgb
+from painterly_engine.service import command
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 if TYPE_CHECKING:
     from painterly_engine.cli.pictures import Bytes
+    from painterly_engine.video.keeping import Keeper
     from painterly_engine.video.making import Made
+    from painterly_engine.video.masks import Masks
     from painterly_engine.video.painters import Painter
 
 METHODS = ("adain", "two-pass")
@@ -58,6 +62,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER", help="keeps finished frames (default: beside OUT until that is whole)"
     )
+    cluster = parser.add_argument_group("shots side by side on a cluster (docs/cluster.md)")
+    cluster.add_argument("--backend", choices=command.BACKENDS, default=command.BACKENDS[0], help="(%(default)s)")
+    command.add_cluster(cluster)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,8 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     libraries(), Flow()  # what is missing is said before a network is loaded
     masks = everywhere if arguments.masks is None else masks_in(arguments.masks)
     keeper = Keeper(arguments.work or arguments.output.with_name(f"{arguments.output.name}.frames"))
-    painter, settings = _painter(arguments, painting)
+    painter, settings = painter_of(arguments, painting)
     with _Shown() as shown:
+        if arguments.backend == "ray":
+            _paint_elsewhere(arguments, painting, settings, keeper, masks)
         made = make_video(
             arguments.video,
             arguments.output,
@@ -91,8 +100,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _paint_elsewhere(
+    arguments: argparse.Namespace, painting: Bytes, settings: str, keeper: Keeper, masks: Masks
+) -> None:
+    """All frames, into the keeper; what is done then finds them there."""
+    from painterly_engine.cluster import access
+    from painterly_engine.cluster.options import ClusterOptions
+
+    access.check_installed()
+    os.environ.update(access.environment(arguments.address))
+    from painterly_engine.cluster.shots import Making, paint_shots
+    from painterly_engine.video.files import Source
+
+    options = ClusterOptions(arguments.address, arguments.gpus_each, arguments.cpus_each)
+    making = Making(arguments, painting, settings, arguments.steadiness, keeper)
+    with Source(arguments.video) as source:
+        frames = ((frame, masks(frame)) for frame in source.read(lambda _packet: None))
+        paint_shots(frames, making, options, command.most_workers(arguments), _count)
+
+
+def _count(painted: int) -> None:
+    if painted % EVERY == 0:
+        print(f"{painted} frames painted on the cluster", file=sys.stderr, flush=True)
+
+
 def _check(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
+    if arguments.backend != "ray" and (arguments.workers or arguments.address):
+        raise _bad("A video is painted by one worker on this machine.", "Give --backend ray, or leave the options out.")
     if output.suffix.lower() not in {".mp4", ".mkv", ".mov", ".m4v"}:
         raise _bad(f"{output.name} does not end in a video format.", "Use .mp4, .mkv or .mov.")
     if output.resolve() == arguments.video.resolve():
@@ -107,7 +142,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise _bad(f"{arguments.iterations} iterations cannot be run.", "Choose 1 to 10000.")
 
 
-def _painter(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter, str]:
+def painter_of(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter, str]:
     """And all that it does depends on, as text."""
     from painterly_engine import __version__, device
     from painterly_engine.batch.ledger import network_key

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from painterly_protocol import paths
@@ -24,6 +25,16 @@ QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 # Ray's own switch for machines whose firewalls ask about each open port: with it, every port is loopback's.
 LOOPBACK = ("127.0.0.1", "localhost")
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
+def check_installed() -> None:
+    """Raises PainterlyError BAD_REQUEST where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            "Ray is not installed.",
+            "Install it where painterly is: pip install 'painterly-harmonize[cluster]'.",
+        )
 
 
 def environment(address: str | None) -> Mapping[str, str]:

@@ -13,12 +13,8 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import shutil
 import signal
 import sys
-import tempfile
-import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -27,14 +23,13 @@ import zmq.asyncio
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from painterly_engine import __version__
-from painterly_engine.cluster import access
+from painterly_engine.cluster.joining import join
 from painterly_engine.cluster.options import ClusterOptions
 from painterly_engine.cluster.painter import Painter, to_arrays
 from painterly_engine.service.line import LineAddress, join_line
 from painterly_protocol import wire
 from painterly_protocol.messages import Cancel, EngineState, Status, Submit
 
-CONNECT_S = 40.0
 CALLS_AT_ONCE = 5  # two that take long, a cancel, a job on its way
 
 
@@ -44,45 +39,8 @@ def main() -> None:
     options: ClusterOptions = parser.parse_args().options
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the engine's business
     with contextlib.ExitStack() as leaving:
-        _connect(options, leaving)
+        join(options, leaving)
         asyncio.run(_Seats(options).serve())
-
-
-def _connect(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
-    """Join the cluster, or start one here; ends the process where there is none to join."""
-    address = options.address
-    watch = threading.Timer(CONNECT_S, _give_up, [f"no cluster answers at {address or 'this machine'}"])
-    watch.daemon = True
-    watch.start()
-    if address is None:
-        folder = tempfile.mkdtemp(prefix="painterly-ray-")
-        leaving.callback(shutil.rmtree, folder, ignore_errors=True)
-        ray.init(
-            "local",
-            object_store_memory=options.store,
-            include_dashboard=False,
-            log_to_driver=False,
-            _temp_dir=folder,
-        )
-    else:
-        try:
-            ray.init(address, log_to_driver=False)
-        except Exception as error:  # Ray raises its own, gRPC's and Python's
-            _give_up(f"the cluster at {address} cannot be used: {str(error).splitlines()[0]}")
-        _refuse_open(address)
-    leaving.callback(ray.shutdown)
-    watch.cancel()
-
-
-def _refuse_open(address: str) -> None:
-    place = ray.get_runtime_context().gcs_address if not address.startswith("ray://") else None
-    if place is not None and access.lets_anybody_in(place):
-        _give_up(f"the cluster at {address} lets anybody in: start its nodes with RAY_AUTH_MODE=token")
-
-
-def _give_up(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
-    os._exit(access.NO_CLUSTER)
 
 
 class _Seats:
@@ -126,7 +84,7 @@ class _Seat:
             max_concurrency=CALLS_AT_ONCE,
             scheduling_strategy="SPREAD",
         )
-        self._actor: Any = actor.remote(options.runner, options.memory)
+        self._actor: Any = actor.remote(options.runner, options.memory, options.device)
         self._submits: asyncio.Queue[list[wire.Buffer]] = asyncio.Queue()
 
     async def serve(self) -> None:

@@ -14,6 +14,7 @@ class ClusterOptions:
         gpus, cpus: that each worker takes of its node.
         memory: bytes that it may take; None: not counted.
         runner: see ``service.runner``.
+        device: what the actors compute on, see ``device``; None: what their node says, or the best there is.
         store: bytes of a cluster of its own's object store.
     """
 
@@ -22,6 +23,7 @@ class ClusterOptions:
     cpus: float = 1.0
     memory: int | None = None
     runner: str = ""
+    device: str | None = None
     store: int = 500 * 10**6
 
     def to_json(self) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from painterly_engine import __version__
+from painterly_engine.device import VARIABLE
 from painterly_engine.service.log import log_to_file
 from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.runner import load_factory
@@ -38,10 +39,13 @@ class Painter:
     """
     Args:
         factory: of the runner, see ``service.runner``.
-        memory: bytes that it may take, above what it has taken before its first job; None: what there is.
+        memory: bytes that it may take; None: what there is.
+        device: what it computes on; None: what its node says.
     """
 
-    def __init__(self, factory: str, memory: int | None) -> None:
+    def __init__(self, factory: str, memory: int | None, device: str | None = None) -> None:
+        if device is not None:
+            os.environ[VARIABLE] = device
         self._todo: SimpleQueue[list[wire.Buffer]] = SimpleQueue()
         self._said: SimpleQueue[tuple[bool, Frames]] = SimpleQueue()
         self._unwanted: set[str] = set()

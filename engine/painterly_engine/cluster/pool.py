@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 
 import zmq
@@ -41,7 +40,7 @@ class RayPool:
     """
 
     def __init__(self, listener: Listener, poller: zmq.Poller, bounds: Bounds, options: ClusterOptions) -> None:
-        _check_installed()
+        access.check_installed()
         self._options = options
         self._environment = {**os.environ, **access.environment(options.address)}
         self._driver: Driver | None = None
@@ -207,12 +206,3 @@ def _unreachable(reason: str) -> PainterlyError:
 
 def _stderr_file() -> Path:
     return paths.log_dir() / STDERR_FILE
-
-
-def _check_installed() -> None:
-    if find_spec("ray") is None:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST,
-            "Ray is not installed.",
-            "Install it where painterly is: pip install 'painterly-harmonize[cluster]'.",
-        )

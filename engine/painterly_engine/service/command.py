@@ -72,10 +72,15 @@ def add_workers(group: argparse._ArgumentGroup) -> None:
         "--backend", choices=BACKENDS, default=BACKENDS[0], help="where they are (default: this machine)"
     )
     group.add_argument(
-        "--workers", metavar="N|MIN:MAX", type=_bounds, help="jobs that run at the same time (default: 1)"
+        "--devices", metavar="0,1,…", help="a worker for each of these graphics cards, as CUDA counts them"
     )
+    add_cluster(group)
+
+
+def add_cluster(group: argparse._ArgumentGroup) -> None:
+    """How many workers there are, and what each takes of a cluster; ``painterly video`` has these too."""
     group.add_argument(
-        "--devices", metavar="0,1,…", help="of this machine's graphics cards, for its workers to share out"
+        "--workers", metavar="N|MIN:MAX", type=_bounds, help="jobs that run at the same time (default: 1)"
     )
     group.add_argument(
         "--address", metavar="auto|HOST:PORT|ray://HOST:PORT", help="of the Ray cluster (default: its own)"
@@ -101,7 +106,8 @@ def most_workers(arguments: argparse.Namespace) -> int:
 
 
 def _workers(arguments: argparse.Namespace) -> Bounds:
-    devices = len(arguments.devices.split(",")) if arguments.devices else 1
+    named = getattr(arguments, "devices", None)
+    devices = len(named.split(",")) if named else 1
     fewest, most = arguments.workers or (devices, devices)
     # Workers elsewhere keep nothing of this machine's memory from other programs.
     return Bounds(fewest, most, warm=fewest if arguments.backend == "ray" else 0)
@@ -180,7 +186,12 @@ def _pool(arguments: argparse.Namespace, listener: Listener, settings: Settings)
     from painterly_engine.cluster.pool import RayPool
 
     options = ClusterOptions(
-        arguments.address, arguments.gpus_each, arguments.cpus_each, settings.limits.memory, settings.runner
+        arguments.address,
+        arguments.gpus_each,
+        arguments.cpus_each,
+        settings.limits.memory,
+        settings.runner,
+        device=arguments.device,
     )
     return lambda poller: RayPool(listener, poller, settings.workers, options)
 

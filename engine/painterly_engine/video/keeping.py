@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,27 @@ class Keeper:
             self._write(self._file(number, key, "png"), buffer.getvalue())
             while len(self._states) > 2:
                 self._states.pop(0).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+
+    def files(self, numbers: Collection[int]) -> dict[str, bytes]:
+        """All that is kept of these frames, by name, for a keeper elsewhere."""
+        ours = (file for file in self._folder.iterdir() if OURS.fullmatch(file.name) and file.suffix != ".part")
+        return {file.name: file.read_bytes() for file in ours if int(file.name.partition("-")[0]) in numbers}
+
+    def take(self, files: Mapping[str, bytes]) -> None:
+        """Keep what a keeper elsewhere has kept, states first.
+
+        Raises:
+            PainterlyError: UNREADABLE_FILE, BAD_REQUEST for files that are none of a keeper's.
+        """
+        if not all(OURS.fullmatch(name) and not name.endswith(".part") for name in files):
+            raise PainterlyError(ErrorCode.BAD_REQUEST, "A machine sent files that belong to no video.")
+        try:
+            for name in sorted(files, key=lambda name: not name.endswith(".state")):
+                self._write(self._folder / name, files[name])
+                for old in self._folder.glob(f"{int(name[: name.index('-')]) - 2:06}-*.state"):
+                    old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
 
