@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from painterly_engine.network import store
@@ -178,6 +182,47 @@ def test_damaged_files_by_path_are_refused(
         store.load_path(file)
     assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
     assert "ran code" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_bytes_are_a_network_or_a_sentence(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
+    """Of noise, text and good files with a few bytes changed or cut off."""
+    file = tmp_path / f"any{suffix}"
+    good = _good_bytes(suffix)
+    if data.draw(st.booleans()):
+        noise = data.draw(st.binary(max_size=200))
+    else:
+        spoilt = bytearray(good)
+        for spot in data.draw(st.lists(st.integers(0, len(good) - 1), min_size=1, max_size=4)):
+            spoilt[spot] = data.draw(st.integers(0, 255))
+        noise = bytes(spoilt[: data.draw(st.integers(0, len(good)))])
+    file.write_bytes(noise)
+    try:
+        store.load_path(file)
+    except PainterlyError as error:
+        assert error.code in (ErrorCode.WEIGHTS_CORRUPT, ErrorCode.UNREADABLE_FILE)
+        assert error.advice
+
+
+@functools.cache
+def _good_bytes(suffix: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"good{suffix}"
+        if suffix == ".pth":
+            torch.save(state_dict(), file)
+        else:
+            save_file(state_dict(), file)
+        return file.read_bytes()
+
+
+def test_text_that_means_something_to_an_unpickler_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "passwd"
+    file.write_text("root:x:0:0:root:/root:/bin/bash\n")
+    with pytest.raises(PainterlyError) as caught:
+        store.load_path(file)
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
 
 
 def test_no_file_at_the_path(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.network.layouts import LAYOUTS, Convolutions, Recognised, recognise
+from painterly_engine.shortage import is_out_of_memory
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.paths import data_dir
 
@@ -173,7 +173,8 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
         path: the file; ``layout`` overrides the layout that its keys suggest.
 
     Raises:
-        PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, or UNREADABLE_FILE for an unknown layout.
+        PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, or UNREADABLE_FILE for an unknown layout or a file that may
+            not be read.
     """
     if not path.is_file():
         raise PainterlyError(
@@ -181,17 +182,33 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
             f"There is no file of weights at {path}.",
             "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
         )
-    digest = file_sha256(path)
-    name = path.stem
-    if path.suffix == ".safetensors":
-        return _read_user_safetensors(path, digest, layout).network(name, digest)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise corrupt(path, "Download or copy it again.") from error
+        digest = file_sha256(path)
+        if path.suffix == ".safetensors":
+            return _network_of(_read_user_safetensors(path, digest, layout), path, digest)
+        state = _read_saved(path)
+    except OSError as error:
+        raise PainterlyError(
+            ErrorCode.UNREADABLE_FILE,
+            f"The file of weights {path} cannot be read: {error.strerror or error}.",
+            "Correct its permissions, or copy it elsewhere.",
+        ) from error
     if not isinstance(state, Mapping):
         raise corrupt(path, "It must hold a state dict: save it with torch.save(model.state_dict(), PATH).")
     return _network_of(recognise(state, digest, layout), path, digest)
+
+
+def _read_saved(path: Path) -> object:
+    """What ``torch.save`` wrote; OSError and what tells of too little memory pass through."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    # Given other bytes, torch's unpickler does what they say until one of its steps fails, in whatever way.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise corrupt(path, "Download or copy it again.") from error
 
 
 def _network_of(found: Recognised, path: Path, digest: str) -> FeatureNetwork:
