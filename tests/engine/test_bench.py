@@ -17,11 +17,11 @@ from painterly_engine.balance import published_balance
 from painterly_engine.bench import scenes, suites
 from painterly_engine.bench.measuring import Operations
 from painterly_engine.bench.plot import plot
-from painterly_engine.bench.trial import Seen, Trial, run
+from painterly_engine.bench.trial import FULL_VGG, Seen, Trial, run
 from painterly_engine.cli.main import main
 from painterly_engine.tensors import to_tensor
 from painterly_protocol.errors import PainterlyError
-from painterly_protocol.request import Parameters
+from painterly_protocol.request import PRESETS, Parameters
 
 TRIAL = Trial("small", "published", height=72, width=64, object_side=30, size=48, iterations=3, threads=1)
 
@@ -87,10 +87,12 @@ def test_growth_is_told_beside_the_first_and_plotted(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(suites, "run", seen)
     told: list[str] = []
     found = json.loads(json.dumps(suites.usual(suites.Options(sizes=(256,), iterations=1000, repeats=3), told.append)))
-    canvas = found["growth"]["canvas"]
+    assert {f"{kind}, {preset}" for kind in ("canvas", "object") for preset in PRESETS} == set(found["growth"])
+    canvas, own = found["growth"]["canvas, published"], found["growth"]["canvas, draft"]
     assert [row["side"] for row in canvas] == list(suites.CANVASES)
+    assert [row["side"] for row in own] == list(suites.OWN_CANVASES)
     assert canvas[0]["times_the_first"]["seconds_in_full"] == 1
-    assert canvas[1]["times_the_first"]["seconds_in_full"] == 2
+    assert canvas[1]["times_the_first"]["seconds_in_full"] == own[1]["times_the_first"]["seconds_in_full"] == 2
     assert canvas[1]["times_the_first"]["seconds_of_passes"] == (960 - 3) / (480 - 3)
     assert len(told) > len(found["presets"])
     texts = [text.text or "" for text in ElementTree.fromstring(plot(found)).iter() if text.tag.endswith("text")]
@@ -110,9 +112,45 @@ def test_the_gpus_suite_is_the_published_run_with_the_full_network(monkeypatch: 
     assert plot(found).startswith("<svg")
 
 
+def test_the_large_suite_draws_the_memory_held_over_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(suites, "LARGE_SIDE", 300)
+    monkeypatch.setattr(suites, "LARGE_OBJECT", 90)
+    assert main(["bench", "--suite", "large", "--threads", "1", "-o", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["large"]
+    assert found["trial"]["preset"] == "draft" and found["total"] >= sum(found["seconds"].values()) * 0.99
+    assert [phase for _, phase in found["began"]] == ["loading", "preparing", "pass-one", "pass-two", "finishing"]
+    if Path("/proc/self/status").exists():
+        assert found["before"] < found["peak"] == max(held for _, held in found["curve"])
+        assert "MB at most" in capsys.readouterr().out
+    drawing = ElementTree.parse(tmp_path / "bench.svg")
+    texts = [text.text or "" for text in drawing.iter() if text.tag.endswith("text")]
+    assert any("300 × 300 px, object of 90 px" in text for text in texts) and "finishing" in texts
+
+
+@pytest.mark.long
+def test_an_engine_cold_and_warm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--suite", "engine", "-o", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["engine"]
+    assert found["hello"] < found["cold_first_iteration"]
+    assert found["warm_first_word"] < found["warm_first_iteration"] < found["cold_first_iteration"]
+    assert "HELLO" in capsys.readouterr().out
+    if found["held_warm"]:
+        assert found["held_unloaded"] < found["held_warm"] / 2
+
+
+def test_the_gpus_trials_run_at_a_tiny_size_on_the_cpu() -> None:
+    """Nobody lends a GPU to a test: at least nothing in them is misspelt."""
+    tiny = Trial("as a GPU's", "published", 48, 40, 20, iterations=2, size=48, rough=True, weights=FULL_VGG, threads=1)
+    found = run(tiny)
+    assert set(found.iteration) == {"pass-one", "pass-two"} and found.device == "cpu"
+
+
 @pytest.mark.long
 def test_the_whole_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(suites, "CANVASES", (64, 80))
+    monkeypatch.setattr(suites, "OWN_CANVASES", (64, 80))
     monkeypatch.setattr(suites, "OBJECTS", (20, 30))
     monkeypatch.setattr(suites, "OBJECT_CANVAS", 64)
     monkeypatch.setattr(suites, "MATCHING_SIZE", 96)

@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.utils.flop_counter import flop_registry
 
 from painterly_engine.arrays import to_array
 from painterly_engine.bench import scenes
+from painterly_engine.bench.held import measure_held
 from painterly_engine.bench.trial import FULL_VGG, Seen, Trial
 from painterly_engine.device import choose
 from painterly_engine.job import run_request
@@ -226,11 +228,51 @@ def measure_matching(size: int, weights: str, device_name: str, threads: int) ->
     }
 
 
+def measure_beginning(size: int, object_side: int, weights: str, jobs: int) -> dict[str, object]:
+    """Seconds from a draft's start to its first features and to its first iteration, with a warm network: medians."""
+
+    class FirstIterationError(Exception):
+        pass
+
+    class Impatient(Stopwatch):
+        planned = 0.0
+
+        def intermediate(self, name: str, data: torch.Tensor) -> None:  # noqa: ARG002 - the observer's signature
+            self.planned = self.planned or self.clock()  # the first is told when the scales are planned
+
+        def report(self, phase: Phase, fraction: float, **about: Any) -> None:
+            super().report(phase, fraction, **about)
+            if self.read:
+                raise FirstIterationError
+
+    shelf = NetworkShelf(choose())
+    asked = scenes.request(size, size, object_side, Parameters(preset="draft", weights=weights))
+    read: list[tuple[float, float]] = []
+    for _ in range(jobs + 1):
+        watch, started = Impatient(time.perf_counter), time.perf_counter()
+        with suppress(FirstIterationError):
+            run_request(asked, shelf, watch)
+        read.append((watch.planned - started, next(iter(watch.read.values()))[0] - started))
+    first_features, first_iteration = (statistics.median(times) for times in zip(*read[1:], strict=True))
+    return {"first_features": first_features, "first_iteration": first_iteration}
+
+
+def measure_large(**trial: Any) -> dict[str, Any]:
+    """As ``held.measure_held``."""
+    device = prepare(trial["device"], trial["threads"])
+    return measure_held(Trial(**trial), (FullVgg if trial["weights"] == FULL_VGG else NetworkShelf)(device))
+
+
 def answer(what: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """For ``trial.ask``."""
-    if what == "trial":
-        return asdict(measure_trial(Trial(**arguments)))
-    return measure_machine(**arguments) if what == "machine" else measure_matching(**arguments)
+    answers: dict[str, Callable[..., dict[str, Any]]] = {
+        "trial": lambda **trial: asdict(measure_trial(Trial(**trial))),
+        "machine": measure_machine,
+        "matching": measure_matching,
+        "beginning": measure_beginning,
+        "large": measure_large,
+    }
+    return answers[what](**arguments)
 
 
 if __name__ == "__main__":

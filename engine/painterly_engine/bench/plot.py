@@ -16,6 +16,8 @@ CURVES = (
     ("peak memory", "peak", THEIRS),
     ("passes' memory", "peak_of_passes", "#dba56a"),
 )
+LABELLED = ("pass-one", "pass-two", "finishing")
+"""Phases long enough to have their names beside each other."""
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">'
     '<rect width="100%" height="100%" fill="white"/>'
@@ -25,10 +27,13 @@ HEAD = (
 def plot(found: Mapping[str, Any]) -> str:
     """The SVG's text, of what ``suites`` found."""
     bars = sorted(_bars(found), key=lambda bar: bar[1])
-    parts, top = [_title("Seconds of a whole run (logarithmic)", 24)], 40
+    parts, top = [_title("Seconds of a whole run (logarithmic)", 24)] if bars else [], 40 if bars else 0
     for name, seconds, colour in bars:
         parts.append(_bar(name, seconds, colour, top, bars[-1][1]))
         top += BAR + GAP
+    if "large" in found:
+        parts += [_title(f"Memory held: {_large(found['large'])}", top + 40), *_held(found["large"], top + 76)]
+        top += PANEL + MARGIN
     for kind, rows in found.get("growth", {}).items():
         parts += [_title(f"Growth with the {kind}, times the first", top + 40), *_lines(rows, top + 56)]
         top += PANEL + MARGIN
@@ -36,7 +41,7 @@ def plot(found: Mapping[str, Any]) -> str:
 
 
 def _bars(found: Mapping[str, Any]) -> list[tuple[str, float, str]]:
-    ours = [(f"ours: {row['trial']['name']}", row["seconds_in_full"], OURS) for row in found["presets"]]
+    ours = [(f"ours: {row['trial']['name']}", row["seconds_in_full"], OURS) for row in found.get("presets", ())]
     peers = [(f"{peer['name']}, {peer['size']} px", peer["seconds"], THEIRS) for peer in found.get("peers", ())]
     return [*ours, *peers]
 
@@ -65,7 +70,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], top: int) -> list[str]:
         x = MARGIN + (side - sides[0]) / max(1, sides[-1] - sides[0]) * (WIDTH - 3 * MARGIN)
         return x, top + (PANEL - MARGIN) * (1 - times / highest)
 
-    parts = [_level(times, at(sides[0], times)[1]) for times in (1.0, highest)]
+    parts = [_level(f"{times:.3g}×", at(sides[0], times)[1]) for times in (1.0, highest)]
     for side in sides:
         x, y = at(side, 0)
         parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" fill="{INK}">{side} px</text>')
@@ -79,11 +84,43 @@ def _lines(rows: Sequence[Mapping[str, Any]], top: int) -> list[str]:
     return parts
 
 
-def _level(times: float, y: float) -> str:
+def _level(label: str, y: float) -> str:
     return (
         f'<line x1="{MARGIN}" x2="{WIDTH - 2 * MARGIN}" y1="{y:.1f}" y2="{y:.1f}" stroke="{PALE}"/>'
-        f'<text x="{MARGIN - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{times:.3g}×</text>'
+        f'<text x="{MARGIN - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{INK}">{escape(label)}</text>'
     )
+
+
+def _large(found: Mapping[str, Any]) -> str:
+    trial = found["trial"]
+    size = f"{trial['width']} × {trial['height']} px, object of {trial['object_side']} px"
+    return f"{size}, {trial['preset']}"
+
+
+def _held(found: Mapping[str, Any], top: int) -> list[str]:
+    """The curve of bytes over seconds, with the phases' beginnings."""
+    curve = found["curve"]
+    if not curve:
+        return []
+    end, highest, floor = curve[-1][0], max(held for _, held in curve), top + PANEL - MARGIN
+
+    def at(seconds: float, held: float) -> tuple[float, float]:
+        x = MARGIN + seconds / max(end, 1e-9) * (WIDTH - 3 * MARGIN)
+        return x, top + (PANEL - MARGIN) * (1 - held / highest)
+
+    levels = ((0, "0"), (found["before"], "before"), (highest, f"{highest / 1e9:.2f} GB"))
+    parts = [_level(label, at(0, held)[1]) for held, label in levels]
+    for seconds, phase in found["began"]:
+        x, _ = at(seconds, 0)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}" stroke="{PALE}" stroke-dasharray="3"/>')
+        if phase in LABELLED:
+            parts.append(f'<text x="{x + 3:.1f}" y="{top - 6}" fill="{INK}">{escape(phase)}</text>')
+    path = " ".join("{:.1f},{:.1f}".format(*at(seconds, held)) for seconds, held in curve)
+    parts.append(f'<polyline points="{path}" fill="none" stroke="{THEIRS}" stroke-width="2"/>')
+    for seconds in (0, end / 2, end):
+        x, _ = at(seconds, 0)
+        parts.append(f'<text x="{x:.1f}" y="{floor + 20}" text-anchor="middle" fill="{INK}">{seconds:.0f} s</text>')
+    return parts
 
 
 def _title(text: str, y: int) -> str:

@@ -7,17 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from painterly_engine.bench import warm
 from painterly_engine.bench.peers import PEERS
 from painterly_engine.bench.trial import FULL_VGG, Seen, Trial, ask, run
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS
 
+LARGE_SIDE, LARGE_OBJECT, LARGE_PRESET = 4096, 1500, "draft"
 PUBLISHED = "published"
 PUBLISHED_ITERATIONS = 1000
 PASSES = (Phase.PASS_ONE.value, Phase.MATCHING.value, Phase.PASS_TWO.value)
 CANVASES = (480, 960)
 CANVAS_OBJECT = 96
 """So small that the receptive fields of ``published`` around it lie inside the smaller canvas."""
+OWN_CANVASES = (1024, 2048)
+"""Of our own methods, which compare an object with about half a million pixels around it where there are so many."""
 OBJECTS = (64, 128, 256)
 OBJECT_CANVAS = 700
 MATCHING_SIZE = 512
@@ -76,6 +80,21 @@ def gpu(options: Options, tell: Tell) -> dict[str, Any]:
     return {"machine": machine, "presets": [_told(_run(trial, tell), machine) for trial in trials]}
 
 
+def large(options: Options, tell: Tell) -> dict[str, Any]:
+    """A large painting with a large object, in the quickest preset that iterates: the memory it holds over time."""
+    tell(f"{LARGE_SIDE} px with an object of {LARGE_OBJECT} px, {LARGE_PRESET}")
+    trial = _trial("large", LARGE_PRESET, LARGE_SIDE, LARGE_OBJECT, options)
+    return {"large": ask("large", asdict(trial))}
+
+
+def engine(options: Options, tell: Tell) -> dict[str, Any]:
+    """How soon an engine answers, cold and warm, and what it gives back when nobody asks."""
+    return {"engine": warm.measure(options.weights, max(5, options.repeats), tell)}
+
+
+SUITES = {"usual": usual, "large": large, "engine": engine, "gpu": gpu}
+
+
 def _preset_trials(options: Options) -> list[Trial]:
     """An object as large in the painting as pair 0's."""
     return [
@@ -86,11 +105,17 @@ def _preset_trials(options: Options) -> list[Trial]:
 
 
 def _growth_trials(options: Options) -> dict[str, list[Trial]]:
-    preset = PUBLISHED if PUBLISHED in options.presets else options.presets[0]
-    return {
-        "canvas": [_trial(f"canvas of {side} px", preset, side, CANVAS_OBJECT, options) for side in CANVASES],
-        "object": [_trial(f"object of {side} px", preset, OBJECT_CANVAS, side, options) for side in OBJECTS],
-    }
+    """Of every preset, with the canvas and with the object."""
+    found: dict[str, list[Trial]] = {}
+    for preset in options.presets:
+        canvases = CANVASES if preset == PUBLISHED else OWN_CANVASES
+        found[f"canvas, {preset}"] = [
+            _trial(f"{preset}, canvas of {side} px", preset, side, CANVAS_OBJECT, options) for side in canvases
+        ]
+        found[f"object, {preset}"] = [
+            _trial(f"{preset}, object of {side} px", preset, OBJECT_CANVAS, side, options) for side in OBJECTS
+        ]
+    return found
 
 
 def _trial(name: str, preset: str, side: int, object_side: int, options: Options) -> Trial:
@@ -129,7 +154,7 @@ def _growth(
             for what in ("seconds_in_full", "seconds_of_passes", "peak", "peak_of_passes")
             if all(turn[0][what] for turn in told)
         }
-        side = trial.height if kind == "canvas" else trial.object_side
+        side = trial.height if kind.startswith("canvas") else trial.object_side
         found.append({"side": side, "times_the_first": ratios, **told[-1][index]})
     return found
 

@@ -22,9 +22,10 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("-o", "--output", type=Path, default=Path("bench"), metavar="FOLDER", help="default: bench")
     parser.add_argument(
         "--suite",
-        choices=("usual", "gpu", "video"),
+        choices=("usual", "large", "engine", "gpu", "video"),
         default="usual",
-        help="gpu: full VGG-19 at 700 and 4096 px; video: a clip with and without what steadies it",
+        help="large: memory of 4096 px over time; engine: cold and warm starts; gpu: full VGG-19 at 700 and 4096 px; "
+        "video: a clip with and without what steadies it",
     )
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--sizes", nargs="+", type=_positive, default=[256, 512], metavar="N", help="paintings' sides")
@@ -52,13 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
     )
-    suite = suites.gpu if arguments.suite == "gpu" else suites.usual
+    suite = suites.SUITES[arguments.suite]
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     found = suite(options, lambda name: print(f"{name} …", file=sys.stderr))
     (folder / RESULTS).write_text(json.dumps(found, indent=1), encoding="utf-8")
-    (folder / PLOT).write_text(plot(found), encoding="utf-8")
-    print("\n".join([*_lines(found), f"{folder / RESULTS}, {folder / PLOT}"]))
+    written = [folder / RESULTS]
+    if arguments.suite != "engine":
+        (folder / PLOT).write_text(plot(found), encoding="utf-8")
+        written.append(folder / PLOT)
+    print("\n".join([*_lines(found), ", ".join(map(str, written))]))
     return 0
 
 
@@ -76,12 +80,36 @@ def _video(arguments: argparse.Namespace) -> int:
 
 
 def _lines(found: Mapping[str, Any]) -> list[str]:
+    if "large" in found:
+        return [_large(found["large"])]
+    if "engine" in found:
+        return _engine(found["engine"])
     lines = [f"{found['machine']['matrix_flops'] / 1e9:.0f} GFLOP/s in matrix products"]
     lines += [_line(row) for row in found["presets"]]
     lines += [f"{peer['name']} at {peer['size']} px: {peer['seconds']:g} s" for peer in found.get("peers", ())]
     for rows in found.get("growth", {}).values():
         lines += [f"{_line(row)}; {_times(row['times_the_first'])}" for row in rows]
     return [*lines, _matching(found["matching"])] if "matching" in found else lines
+
+
+def _large(found: Mapping[str, Any]) -> str:
+    trial, peak = found["trial"], found["peak"]
+    size = f"{trial['width']} × {trial['height']} px, object of {trial['object_side']} px, {trial['preset']}"
+    held = "" if peak is None else f", {peak / 1e6:.0f} MB at most, {found['before'] / 1e6:.0f} MB before it began"
+    return f"{size}: {found['total']:.1f} s{held}"
+
+
+def _engine(found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"from nothing to HELLO: {found['hello']:.2f} s, to the first iteration: {found['cold_first_iteration']:.2f} s",
+        f"warm, from submitting to the worker's first word: {1000 * found['warm_first_word']:.0f} ms, to the first "
+        f"iteration: {1000 * found['warm_first_iteration']:.0f} ms; without an engine "
+        f"{1000 * found['alone_first_iteration']:.0f} ms",
+        f"all before the first features, handing over included: {1000 * found['overhead']:.0f} ms",
+    ]
+    if found["held_warm"] and found["held_unloaded"]:
+        lines.append(f"memory warm {found['held_warm'] / 1e6:.0f} MB, idle {found['held_unloaded'] / 1e6:.0f} MB")
+    return lines
 
 
 def _matching(found: Mapping[str, Any]) -> str:

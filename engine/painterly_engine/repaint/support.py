@@ -54,9 +54,10 @@ def _largest_around(mask: Tensor, reach: int) -> Tensor:
     if reach == 0:
         return mask
     grown = mask.clone()
-    for dy in range(-reach, reach + 1):
-        half = int((reach**2 - dy**2) ** 0.5)
+    for away in range(reach + 1):
+        half = int((reach**2 - away**2) ** 0.5)
         row = F.max_pool2d(mask[None, None], (1, 2 * half + 1), 1, (0, half))[0, 0]
-        into, out_of = (slice(max(0, step), len(mask) + min(0, step)) for step in (dy, -dy))
-        grown[into] = torch.maximum(grown[into], row[out_of])
+        for dy in {away, -away}:
+            into, out_of = (slice(max(0, step), len(mask) + min(0, step)) for step in (dy, -dy))
+            grown[into] = torch.maximum(grown[into], row[out_of])
     return grown
