@@ -19,6 +19,7 @@ from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer
 from painterly_engine.published import run_first_pass, run_published
 from painterly_engine.repainting import run_repaint
+from painterly_engine.soundness import not_finite
 from painterly_engine.stylizing.job import as_published, run_stylized
 from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
@@ -53,7 +54,11 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     clock.report(Phase.LOADING, 0.0)
     network = shelf.get(_weights(request.parameters))
     clock.report(Phase.PREPARING, 0.0)
-    change = _change(request, network, shelf.device, clock)
+    try:
+        change = _change(request, network, shelf.device, clock)
+    except torch.linalg.LinAlgError as error:
+        # Its matrices are of measured colours: one that cannot be taken apart holds what colours never are.
+        raise not_finite() from error
     metadata: dict[str, object] = {
         "engine_version": __version__,
         "network": {"name": network.name, "sha256": network.sha256, "layers": list(network.layers)},

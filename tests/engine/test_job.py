@@ -18,7 +18,7 @@ from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
-from painterly_protocol.request import HarmonizeRequest, Parameters
+from painterly_protocol.request import DEFAULT_METHOD, METHODS, HarmonizeRequest, Parameters
 
 HEIGHT, WIDTH = 60, 80
 QUICK = Parameters(preset="published", size=48, iterations=3)
@@ -220,3 +220,25 @@ def test_an_object_that_matches_nothing_is_told() -> None:
     pictures["mask"][:, 17:23] = 255
     outcome, _ = run(pictures, Parameters(preset="published", size=96, iterations=1))
     assert any("Raise the working size" in warning for warning in outcome.metadata["warnings"])  # type: ignore[attr-defined]
+
+
+EVERY_WAY = [
+    *(Parameters(preset=preset, size=48, iterations=2) for preset in ("instant", "draft", "published")),
+    *(Parameters(method=method, size=48, iterations=2) for method in METHODS if method != DEFAULT_METHOD),
+]
+
+
+@pytest.mark.parametrize("parameters", EVERY_WAY, ids=lambda way: f"{way.method}-{way.preset}")
+@pytest.mark.parametrize("sample", [float("nan"), 1e30, 3e38])
+def test_samples_beyond_all_measure_end_in_a_sentence_or_a_picture(parameters: Parameters, sample: float) -> None:
+    pictures = scene("float32")
+    pictures["composite"][HEIGHT // 2, WIDTH // 2] = sample
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=parameters)
+    try:
+        outcome = run_request(request, NetworkShelf("cpu"), SILENT)
+    except PainterlyError as error:
+        assert error.code in (ErrorCode.NOT_FINITE, ErrorCode.BAD_REQUEST)
+        assert error.advice
+    else:
+        assert sample == sample
+        assert np.isfinite(to_array(outcome.picture)).all()
