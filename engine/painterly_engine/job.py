@@ -56,7 +56,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     clock.report(Phase.PREPARING, 0.0)
     try:
         change = _change(request, network, shelf.device, clock)
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         # Its matrices are of measured colours: one that cannot be taken apart holds what colours never are.
         raise not_finite() from error
     metadata: dict[str, object] = {
