@@ -107,7 +107,7 @@ def test_the_new_layer_is_ready_to_go_on_with(place: Workplace) -> None:
     source = (
         ONE_LAYER
         + 'options = {"preset": "published", "size": 96, "iterations": 3, "genre": "number", "stylization": 2.5, '
-        '"seed": 11}'
+        '"seed": 11, "method": "local"}'
     )
     cup = rgba((6, 6), lambda _x, _y: (1, 2, 3, 255))
     done = place.harmonize(source, painting=CANVAS_PAINTING, cup=cup, size=(6, 6), at=(3, 4), chosen=None)
@@ -116,6 +116,7 @@ def test_the_new_layer_is_ready_to_go_on_with(place: Workplace) -> None:
     assert not done.layer["edit_mask"]
     assert (done.layer["mode"], done.layer["opacity"], done.layer["visible"]) == ("normal", 100.0, True)
     asked = {"preset": "published", "size": 96, "iterations": 3, "stylization": 2.5, "weights": "auto", "seed": 11}
+    asked["method"] = "local"
     assert asked.items() <= done.note["arguments"].items()
     assert done.note["result"]["network"] == "none"
     assert done.note["plug-in"] == "test"
