@@ -31,6 +31,7 @@ from painterly_engine.video.keeping import Keeper
 from painterly_engine.video.making import make_video
 from painterly_engine.video.masks import everywhere, masks_in
 from painterly_engine.video.painters import Before, FeedForward, Repainting, State
+from painterly_engine.video.trial import run_trials
 from painterly_protocol.errors import PainterlyError
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 12
@@ -440,6 +441,16 @@ class TestCommand:
         assert main(job) == 130
         assert len(list(work.glob("*.png"))) == 3 and not out.exists() and not list(tmp_path.glob(".*"))
 
+    def test_the_first_frames_can_be_tried(
+        self, clip: Path, painted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "out.mp4"
+        job = ["video", str(clip), "--painting", str(painted), "-o", str(out), "--size", "64"]
+        assert main([*job, "--frames", "3"]) == 0
+        assert len(read(out)[0]) == 3 and "3 frames in 1 shot" in capsys.readouterr().out
+        assert main([*job, "--frames", "5"]) == 0
+        assert len(read(out)[0]) == 5 and "3 of them painted before" in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
@@ -447,6 +458,7 @@ class TestCommand:
             (["{c}", "-o", "{c}"], "written over"),
             (["{c}", "-o", "{t}/none/out.mp4"], "no folder"),
             (["{c}", "-o", "{t}/out.mp4", "--quality", "99"], "quality of 99"),
+            (["{c}", "-o", "{t}/out.mp4", "--frames", "0"], "0 frames"),
             (["{c}", "-o", "{t}/out.mp4", "--size", "3"], "working size of 3"),
             (["{c}", "-o", "{t}/out.mp4", "--masks", "{t}/painting.png"], "of the video's size"),
             (["{c}", "-o", "{t}/out.mp4", "--method", "two-pass", "--iterations", "0"], "0 iterations"),
@@ -498,3 +510,15 @@ def test_frames_stream(tmp_path: Path) -> None:
         for painted in Film(Inverting(), Keeper(tmp_path / "work"), "", 0.8).paint(counted(source.read(target.hear))):
             target.show(painted.frame)
     assert len(alive) == 60 and max(alive) <= 6
+
+
+@pytest.mark.long
+def test_the_benchmark_tells_what_steadiness_is_worth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`painterly bench --suite video` with a smaller clip; its 60 frames' figures stand in docs/video.md."""
+    found = run_trials(tmp_path, print, frames=16, size=(120, 214))
+    flicker = {(row["name"], row["steadiness"]): row["flicker"] for row in found}
+    for name in {row["name"] for row in found}:
+        single, steady = flicker[name, 0.0], flicker[name, 0.8]
+        assert isinstance(single, float) and isinstance(steady, float) and steady < 0.7 * single, name
+    assert Image.open(tmp_path / "video.png").width > 800 and (tmp_path / "video.json").exists()
+    assert "two-pass" in capsys.readouterr().out

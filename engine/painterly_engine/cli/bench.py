@@ -72,8 +72,8 @@ def _video(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.output
     for row in run_trials(folder, lambda name: print(f"{name} …", file=sys.stderr), arguments.device):
         print(
-            f"{row['name']}, steadiness {row['steadiness']:g}: {row['seconds_each']:.2f} s a frame, "
-            f"flicker {row['flicker']:.2f}"
+            f"{row['name']}, steadiness {row['steadiness']:g}: {row['seconds_each']:.2f} s a frame "
+            f"({row['work_each']:.2f} s of a processor), flicker {row['flicker']:.2f}"
         )
     print(f"{folder / RESULTS}, {folder / STRIP}")
     return 0

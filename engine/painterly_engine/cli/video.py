@@ -59,6 +59,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network of two-pass")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--quality", type=int, default=16, metavar="CRF", help="0 is best, 51 smallest (default: 16)")
+    parser.add_argument("--frames", type=int, metavar="N", help="paint only the first N, to try settings")
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER", help="keeps finished frames (default: beside OUT until that is whole)"
     )
@@ -93,8 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.steadiness,
             shown.told,
             arguments.quality,
+            arguments.frames,
         )
-    if arguments.work is None:
+    if arguments.work is None and arguments.frames is None:
         keeper.clear()
     print(_summary(arguments.output, made))
     return 0
@@ -136,6 +138,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise _bad(f"There is no folder {output.parent}.", "Make it, or choose another --output.")
     if not 0 <= arguments.quality <= 51:
         raise _bad(f"A quality of {arguments.quality} cannot be used.", "Choose 0 (best) to 51 (smallest).")
+    if arguments.frames is not None and arguments.frames < 1:
+        raise _bad(f"{arguments.frames} frames make no video.", "Give --frames 1 or more.")
     if arguments.size is not None and not 64 <= arguments.size <= 8192:
         raise _bad(f"A working size of {arguments.size} px cannot be used.", "Choose 64 to 8192.")
     if arguments.iterations is not None and not 1 <= arguments.iterations <= 10_000:

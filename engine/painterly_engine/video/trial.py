@@ -28,8 +28,8 @@ from painterly_engine.video.painters import FeedForward, Painter, Repainting
 FRAMES, SIZE = 60, (360, 640)
 RESULTS, STRIP = "video.json", "video.png"
 STEADY = 0.8
-SHOWN = (0.2, 0.22, 0.5, 0.52, 0.95)
-"""Which frames the strip shows, as shares of the clip: twice two that follow each other closely."""
+SHOWN = (0, 1, 2, 8, 15)
+"""Which frames the strip shows: three that follow each other, and two later ones."""
 REPAINT = Repaint(sides=(128, 256, 384), iterations=12)
 
 
@@ -41,12 +41,14 @@ class Trial:
         painting: of the examples.
         masked: whether only the object is painted.
         make: its painter.
+        frames: of the clip that are painted at most.
     """
 
     name: str
     painting: str
     masked: bool
     make: Callable[[Bytes, NetworkShelf], Painter]
+    frames: int = FRAMES
 
 
 TRIALS = (
@@ -57,6 +59,7 @@ TRIALS = (
         "terrace.jpg",
         True,
         lambda one, shelf: Repainting(one, REPAINT, 0.5, 0.5, "slim", shelf),
+        frames=16,
     ),
 )
 
@@ -87,7 +90,7 @@ def run_trials(
             found.append({"name": trial.name, "steadiness": steadiness, **made})
             rows.append((f"{trial.name}, {'steady' if steadiness else 'frame by frame'}", output))
             (folder / RESULTS).write_text(json.dumps(found, indent=1), encoding="utf-8")
-    _strip(folder / STRIP, rows, frames)
+    _strip(folder / STRIP, rows)
     return found
 
 
@@ -99,20 +102,19 @@ def _made(
     shutil.rmtree(work, ignore_errors=True)  # a trial is timed from the first frame
     keeper = Keeper(work)
     where = masks_in(masks) if trial.masked else everywhere
-    made = make_video(clip, output, painter, where, keeper, trial.name, steadiness)
+    made = make_video(clip, output, painter, where, keeper, trial.name, steadiness, most=trial.frames)
     keeper.clear()
-    return {**asdict(made), "seconds_each": made.seconds_each}
+    return {**asdict(made), "seconds_each": made.seconds_each, "work_each": made.work / made.frames}
 
 
-def _strip(path: Path, rows: Sequence[tuple[str, Path]], frames: int) -> None:
-    numbers = sorted({round(share * (frames - 1)) for share in SHOWN})
+def _strip(path: Path, rows: Sequence[tuple[str, Path]]) -> None:
     sheets = []
     for name, video in rows:
         with Source(video) as source:
             shown = [
-                (f"{name}, frame {frame.number}" if frame.number == numbers[0] else f"{frame.number}", frame.pixels)
-                for frame in islice(source.read(), frames)
-                if frame.number in numbers
+                (f"{name}, frame {frame.number}" if frame.number == SHOWN[0] else f"{frame.number}", frame.pixels)
+                for frame in islice(source.read(), SHOWN[-1] + 1)
+                if frame.number in SHOWN
             ]
         sheets.append(contact_sheet(shown, 200))
     Image.fromarray(np.ascontiguousarray(stack(sheets))).save(path)
