@@ -6,9 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from painterly_plugin.estimate import REMEMBERED, USUAL_SIZE, Run, estimate, load_runs, run_of, save_run, working_size
+from painterly_engine.presets import PRESETS as engine_presets
+from painterly_plugin.estimate import (
+    KNOWN,
+    REMEMBERED,
+    USUAL_SIZE,
+    Basis,
+    Run,
+    estimate,
+    load_runs,
+    pace,
+    run_of,
+    save_run,
+    working_size,
+)
 from painterly_plugin.wording import estimate_text
-from painterly_protocol.request import Parameters
+from painterly_protocol.request import PRESETS, Parameters
 
 PIXELS = 1_000_000
 
@@ -17,23 +30,59 @@ def plain(seconds: float, preset: str = "draft") -> Run:
     return Run(preset, "auto", 256, 50, True, seconds)
 
 
-def test_nothing_is_known_before_the_first_run() -> None:
+def test_of_an_unknown_machine_nothing_is_known_before_the_first_run() -> None:
     found = estimate(Parameters(preset="draft"), PIXELS, [plain(5.0, "published")])
-    assert found.seconds is None
+    assert (found.seconds, found.basis) == (None, Basis.NOTHING)
     assert found.megabytes > 0
     assert "first run" in estimate_text(found)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_before_the_first_run_it_is_guessed_from_another_machine(preset: str) -> None:
+    """Every preset has its figure; half as fast a machine takes twice as long; a run here is worth more."""
+    usual, slower = (estimate(Parameters(preset=preset), PIXELS, [], pace=pace).seconds for pace in (1.0, 2.0))
+    assert usual is not None
+    assert slower == 2 * usual == 2 * KNOWN[preset].seconds
+    found = estimate(Parameters(preset=preset), PIXELS, [plain(5.0, preset)], pace=1.0)
+    assert (found.seconds, found.basis) == (5.0, Basis.LEARNT)
+
+
+def test_a_guess_goes_by_the_object_and_what_is_asked() -> None:
+    def guessed(parameters: Parameters, side: int = 5000) -> float:
+        found = estimate(parameters, PIXELS, [], side=side, pace=1.0)
+        assert found.basis is Basis.GUESSED
+        assert found.seconds is not None
+        assert "perhaps" in estimate_text(found)
+        return found.seconds
+
+    usual = guessed(Parameters("standard"))
+    assert guessed(Parameters("standard"), side=100) < usual / 20
+    assert guessed(Parameters("standard", size=384)) == usual / 4
+    assert guessed(Parameters("standard", iterations=80)) == 2 * usual
+    assert guessed(Parameters("published"), side=100) == guessed(Parameters("published"))
+
+
+def test_the_figures_are_of_the_engines_own_presets() -> None:
+    for name, preset in engine_presets.items():
+        if name != "published":
+            assert KNOWN[name].size == preset.size
+        assert KNOWN[name].iterations == preset.iterations
+
+
+def test_a_machines_pace_is_a_number_of_some_sense() -> None:
+    assert 0.01 < pace() < 100
 
 
 def test_the_middle_of_the_latest_runs() -> None:
     runs = [plain(seconds) for seconds in (900.0, 10.0, 12.0, 11.0, 40.0, 9.0)]
     found = estimate(Parameters(preset="draft"), PIXELS, runs)
-    assert (found.seconds, found.is_learnt) == (11.0, True)
+    assert (found.seconds, found.basis) == (11.0, Basis.LEARNT)
     assert estimate_text(found).startswith("Takes about 10 s")
 
 
 def test_own_size_and_iterations_are_scaled() -> None:
     found = estimate(Parameters(preset="draft", size=512, iterations=100), PIXELS, [plain(10.0)])
-    assert (found.seconds, found.is_learnt) == (80.0, False)
+    assert (found.seconds, found.basis) == (80.0, Basis.SCALED)
     assert "roughly" in estimate_text(found)
 
 

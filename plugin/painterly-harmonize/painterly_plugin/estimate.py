@@ -1,12 +1,16 @@
-"""How long a job will take and how much memory, before it is begun: from what earlier jobs on this machine took."""
+"""How long a job will take and how much memory, before it is begun: from what earlier jobs on this machine took, and
+before the first one from what others took on another machine."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +26,57 @@ BYTES_PER_WORKING_PIXEL = 3000
 USUAL_SIZE = 512
 
 
+# A machine with this many processors, each of which counts so far in so long, was quiet while the figures were taken.
+KNOWN_PROCESSORS, COUNTED, COUNTING_S = 2, 300_000, 0.0038
+MOST_PROCESSORS = 8  # more help little
+SURROUNDINGS = 0.16  # of the object's longest side that are worked on with it, on each of its sides
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a preset took there.
+
+    Attributes:
+        seconds: with a large object.
+        size: longest side of the pictures; smaller objects take less. None: the object's size does not matter.
+        iterations: of each pass.
+    """
+
+    seconds: float
+    size: int | None
+    iterations: int
+
+
+KNOWN = {
+    "instant": Known(0.6, 512, 1),
+    "draft": Known(8, 384, 16),
+    "standard": Known(35, 768, 40),
+    "high": Known(350, 1536, 100),
+    "published": Known(1800, None, 1000),
+}
+
+
+class Basis(Enum):
+    """What an estimate of seconds rests on."""
+
+    LEARNT = "learnt"  # runs on this machine
+    SCALED = "scaled"  # runs on this machine with other sizes or iterations
+    GUESSED = "guessed"  # another machine
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """
     Attributes:
         seconds: None where nothing is known.
         megabytes: of main memory.
-        is_learnt: whether ``seconds`` comes from runs on this machine.
+        basis: of the seconds.
     """
 
     seconds: float | None
     megabytes: float
-    is_learnt: bool = False
+    basis: Basis
 
 
 @dataclass(frozen=True)
@@ -55,17 +98,48 @@ class Run:
     seconds: float
 
 
-def estimate(parameters: Parameters, pixels: int, runs: Sequence[Run]) -> Estimate:
-    """What a job with ``parameters`` on pictures of ``pixels`` pixels will take, going by earlier ``runs``."""
+def estimate(
+    parameters: Parameters, pixels: int, runs: Sequence[Run], *, side: int = 0, pace: float | None = None
+) -> Estimate:
+    """What a job will take.
+
+    Args:
+        parameters: of the job.
+        pixels: of the pictures that are sent.
+        runs: earlier ones.
+        side: the object's longest, in pixels; 0: large.
+        pace: of this machine, see ``pace``; None: nothing is guessed.
+    """
     alike = [run for run in runs if (run.preset, run.weights) == (_way(parameters), parameters.weights)]
     plain = [run for run in alike if run.is_plain]
     own = parameters.size is not None or parameters.iterations is not None
     scaled = [_scaled(run, parameters) for run in (plain or (alike if _says_all(parameters) else []))[-CONSIDERED:]]
     size = working_size(parameters, runs)
     megabytes = BASE_MB + (BYTES_PER_PIXEL * pixels + BYTES_PER_WORKING_PIXEL * size * size) / 1e6
-    if not scaled:
-        return Estimate(None, megabytes)
-    return Estimate(statistics.median(scaled), megabytes, is_learnt=not own)
+    if scaled:
+        return Estimate(statistics.median(scaled), megabytes, Basis.SCALED if own else Basis.LEARNT)
+    known = KNOWN.get(_way(parameters))
+    if known is None or pace is None:
+        return Estimate(None, megabytes, Basis.NOTHING)
+    return Estimate(_elsewhere(known, parameters, side) * pace, megabytes, Basis.GUESSED)
+
+
+def _elsewhere(known: Known, parameters: Parameters, side: int) -> float:
+    """Seconds on the machine where the figures were taken."""
+    iterations = (parameters.iterations or known.iterations) / known.iterations
+    if known.size is None:
+        return known.seconds * iterations
+    around = round(side * (1 + 2 * SURROUNDINGS)) or known.size
+    return known.seconds * iterations * (min(parameters.size or known.size, around) / known.size) ** 2
+
+
+def pace() -> float:
+    """Of this machine, against the one where the figures were taken: 2 takes twice as long. Takes some milliseconds."""
+    began = time.thread_time()  # other programs' work does not count
+    sum(range(COUNTED))
+    slower = (time.thread_time() - began) / COUNTING_S
+    processors = min(os.cpu_count() or 1, MOST_PROCESSORS)
+    return max(0.1, slower) * KNOWN_PROCESSORS / processors
 
 
 def working_size(parameters: Parameters, runs: Sequence[Run]) -> int:

@@ -341,7 +341,7 @@ class Window:
         if self._subject is None:
             return
         try:
-            text = wording.estimate_text(self._bench.estimate(self._subject.area.pixels))
+            text = wording.estimate_text(self._bench.estimate(self._subject))
         except PainterlyError as error:
             text = str(error)
         self._preview.caption.set_text(text)

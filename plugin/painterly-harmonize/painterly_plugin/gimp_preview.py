@@ -12,7 +12,8 @@ from gi.repository import GdkPixbuf, Gegl, GLib, Gtk  # noqa: E402
 from painterly_plugin.gimp_read import Subject  # noqa: E402
 from painterly_plugin.gimp_scratch import MASK_FORMATS, RGB_FORMATS  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
-from painterly_plugin.steps import Steps  # noqa: E402
+from painterly_plugin.placement import Box, crop  # noqa: E402
+from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.pixels import Pixels  # noqa: E402
 
 SIZE = (420, 280)
@@ -45,11 +46,11 @@ class Preview:
     def show_subject(self, subject: Subject) -> Steps[None]:
         """The object as it stands on the painting, through its soft mask."""
         width, height = _fitting(subject.painting)
-        self._ground = _pixbuf(_shrunk(subject.painting, width, height, SMALL_RGB), width, height)
-        yield
-        coverage = _shrunk(subject.mask, width, height, SMALL_MASK)
-        yield
-        self._before = _blended(self._ground, _shrunk(subject.composite, width, height, SMALL_RGB), coverage)
+        small = yield from _shrunk(subject.painting, width, height, SMALL_RGB)
+        coverage = yield from _shrunk(subject.mask, width, height, SMALL_MASK)
+        composite = yield from _shrunk(subject.composite, width, height, SMALL_RGB)
+        self._ground = _pixbuf(small, width, height)
+        self._before = _blended(self._ground, composite, coverage)
         self._after = None
         self._button.set_active(False)
         self._button.set_sensitive(False)
@@ -59,7 +60,7 @@ class Preview:
         """What the engine has so far, as it will be seen: a picture of all that ``show_subject`` showed."""
         assert self._ground is not None
         width, height = self._ground.get_width(), self._ground.get_height()
-        self._after = _pixbuf(_shrunk(picture, width, height, SMALL_RGB), width, height)
+        self._after = _pixbuf(at_once(_shrunk(picture, width, height, SMALL_RGB)), width, height)
         self._button.set_sensitive(True)
         self._draw()
 
@@ -88,7 +89,7 @@ def _fitting(picture: Pixels) -> tuple[int, int]:
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
 
 
-def _shrunk(picture: Pixels, width: int, height: int, pixel_format: str) -> bytes:
+def _shrunk(picture: Pixels, width: int, height: int, pixel_format: str) -> Steps[bytes]:
     """The picture's samples at exactly ``width`` × ``height``; smaller pictures are enlarged."""
     formats = RGB_FORMATS if picture.channels == 3 else MASK_FORMATS
     stored = formats[picture.sample_type]
@@ -96,8 +97,12 @@ def _shrunk(picture: Pixels, width: int, height: int, pixel_format: str) -> byte
     scale = min(1.0, max(width / picture.width, height / picture.height))
     near = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     buffer = Gegl.Buffer.new(stored, 0, 0, picture.width, picture.height)
-    buffer.set(Gegl.Rectangle.new(0, 0, picture.width, picture.height), stored, bytes(picture.data))
+    for strip in Box(0, 0, picture.width, picture.height).strips():
+        place = Gegl.Rectangle.new(0, strip.y, strip.width, strip.height)
+        buffer.set(place, stored, bytes(crop(picture, strip).data))
+        yield
     data = buffer.get(Gegl.Rectangle.new(0, 0, *near), scale, pixel_format, Gegl.AbyssPolicy.CLAMP)
+    yield
     if near == (width, height):
         return bytes(data)
     rgb = data if picture.channels == 3 else bytes(value for value in data for _ in range(3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import gi
@@ -14,7 +14,7 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin import settings, wording  # noqa: E402
 from painterly_plugin.config import Config, load_config  # noqa: E402
 from painterly_plugin.conversation import Conversation  # noqa: E402
-from painterly_plugin.estimate import Estimate, estimate, load_runs, run_of, save_run, working_size  # noqa: E402
+from painterly_plugin.estimate import Estimate, estimate, load_runs, pace, run_of, save_run, working_size  # noqa: E402
 from painterly_plugin.gimp_choose import Choice, choose_layers  # noqa: E402
 from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
@@ -50,6 +50,7 @@ class Bench:
     choice: Choice
     arguments: Gimp.ProcedureConfig
     config: Config
+    pace: float = field(default_factory=pace)
 
     def with_choice(self, choice: Choice) -> Bench:
         return replace(self, choice=choice)
@@ -77,14 +78,17 @@ class Bench:
         sketch = None if first is None else replace(request, parameters=first, as_layer=False)
         return Job(subject, asked, parameters, Conversation(self._connect, request, sketch))
 
-    def estimate(self, pixels: int) -> Estimate:
-        """What a job with the arguments as they are would take on pictures of ``pixels`` pixels.
+    def estimate(self, subject: Subject) -> Estimate:
+        """What a job with the arguments as they are would take.
 
         Raises:
             PainterlyError: what ``Parameters`` refuses.
         """
         parameters = settings.parameters_from(self.asked(), previews=False)
-        return estimate(parameters, pixels, load_runs(runs_file()))
+        style = 0 if subject.style is None else subject.style.picture.width * subject.style.picture.height
+        side = max(subject.mask_box.width, subject.mask_box.height)
+        runs = load_runs(runs_file())
+        return estimate(parameters, subject.area.pixels + style, runs, side=side, pace=self.pace)
 
     def size(self) -> int:
         """The working size that the arguments lead to, as far as earlier runs tell."""

@@ -13,7 +13,7 @@ MARGIN = 256  # px
 # A painting up to this size travels whole: all of it is the style to imitate. Of a larger one travels what surrounds
 # the object, up to this size.
 CONTEXT_PIXELS = 4_000_000
-STRIP_PIXELS = 1 << 18  # how much is read at a time while a window waits to be drawn
+STRIP_PIXELS = 1 << 17  # how much is read at a time while a window waits to be drawn
 
 # Samples are moved, never calculated with: only their size matters.
 _WORDS = {SampleType.UINT8: "B", SampleType.UINT16: "H", SampleType.FLOAT32: "I"}

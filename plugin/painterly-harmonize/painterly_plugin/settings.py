@@ -130,7 +130,7 @@ def read_note(data: bytes) -> Note | None:
         arguments = {str(name): value for name, value in raw["arguments"].items()}
         layers = raw["layers"]
         # A note of before there was a choice of style has no word of it.
-        return Note(arguments, *(_int(layers[name]) for name in ("object", "painting")), _int(layers.get("style", 0)))
+        return Note(arguments, _int(layers["object"]), _int(layers["painting"]), _int(layers.get("style", 0)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from painterly_plugin.estimate import Estimate
+from painterly_plugin.estimate import Basis, Estimate
 from painterly_plugin.language import _
 from painterly_protocol.messages import Phase
 
@@ -54,6 +54,13 @@ _GENRES = {
 }
 
 
+_ESTIMATES = {
+    Basis.LEARNT: _("Takes about {time} and {memory}."),
+    Basis.SCALED: _("Takes roughly {time} and {memory}."),
+    Basis.GUESSED: _("Takes perhaps {time}, which the first run will show, and {memory}."),
+}
+
+
 def preset_texts(name: str) -> tuple[str, str]:
     """(label, help) of a preset."""
     return _PRESETS.get(name, (name.capitalize(), ""))
@@ -94,8 +101,7 @@ def estimate_text(estimate: Estimate) -> str:
     memory = _("about {gigabytes:.1f} GB of memory").format(gigabytes=max(0.1, estimate.megabytes / 1000))
     if estimate.seconds is None:
         return _("The first run will show how long this takes here; {memory}.").format(memory=memory)
-    text = _("Takes about {time} and {memory}.") if estimate.is_learnt else _("Takes roughly {time} and {memory}.")
-    return text.format(time=duration(estimate.seconds), memory=memory)
+    return _ESTIMATES[estimate.basis].format(time=duration(estimate.seconds), memory=memory)
 
 
 def progress_text(phase: Phase, iteration: int, iterations: int) -> str:
