@@ -164,7 +164,8 @@ def painter_of(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter,
     }
     painter: Painter
     if arguments.method == "adain":
-        strength, size = _or(arguments.strength, 1.0), arguments.size or 640
+        # An object shall be known again; a whole frame at half strength is a photograph in other colours.
+        strength, size = _or(arguments.strength, 1.0 if arguments.masks is None else 0.5), arguments.size or 640
         painter = FeedForward(painting, size, strength, arguments.detail, shelf)
         told |= {"strength": strength, "size": size, "network": network_key(Parameters(preset="instant"))}
     else:

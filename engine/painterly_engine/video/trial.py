@@ -53,7 +53,7 @@ class Trial:
 
 TRIALS = (
     Trial("adain, whole frames", "night.jpg", False, lambda one, shelf: FeedForward(one, 640, 1.0, 0.5, shelf)),
-    Trial("adain, the object", "terrace.jpg", True, lambda one, shelf: FeedForward(one, 640, 1.0, 0.5, shelf)),
+    Trial("adain, the object", "terrace.jpg", True, lambda one, shelf: FeedForward(one, 640, 0.5, 0.5, shelf)),
     Trial(
         "two-pass, the object",
         "terrace.jpg",
