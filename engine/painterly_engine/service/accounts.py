@@ -39,11 +39,15 @@ class _Hour:
     amounts: deque[tuple[float, float]] = field(default_factory=deque)
 
     def add(self, now: float, amount: float) -> None:
+        self._forget(now)  # also where no quota ever asks for the total
         self.amounts.append((now, amount))
 
-    def total(self, now: float) -> float:
+    def _forget(self, now: float) -> None:
         while self.amounts and self.amounts[0][0] <= now - HOUR_S:
             self.amounts.popleft()
+
+    def total(self, now: float) -> float:
+        self._forget(now)
         return sum(amount for _, amount in self.amounts)
 
     def free_in(self, now: float, most: float) -> float:
