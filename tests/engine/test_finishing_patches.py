@@ -211,3 +211,15 @@ def test_progress_can_stop_the_search() -> None:
     image, target = scene("smooth", 15)
     with pytest.raises(CancelledError):
         synthesise(image, target, torch.ones(64, 64, dtype=torch.bool), generator(), stop)
+
+
+def test_searching_for_a_few_at_a_time_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large the object, the search takes no more memory; and strips meet without a seam."""
+    image, target = (torch.randint(0, 256, (3, 40, 50), generator=generator(one)).float() for one in (1, 2))
+    queries = torch.arange(0, 34 * 44, 3)
+    whole = nearest_patches(image, target, (7, 7), queries, generator(), silent)
+    told: list[float] = []
+    monkeypatch.setattr(patches, "QUERIES", 100)
+    parts = nearest_patches(image, target, (7, 7), queries, generator(), told.append)
+    assert all(torch.equal(*pair) for pair in zip(whole, parts, strict=True))
+    assert told == sorted(told) and told[-1] == 1

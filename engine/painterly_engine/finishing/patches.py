@@ -30,6 +30,8 @@ BASIS_UNIT = 2**-10
 """Basis vectors are rounded to multiples of this, and what lies along them to whole numbers, to the same end."""
 LEAST = 1e-9
 """Instead of dividing by nothing, where no patch covers a pixel."""
+QUERIES = 2**20
+"""Patches searched for at a time: an object as large as a large painting takes no more memory for the search."""
 COMPARISONS = 2**23
 """Distances computed at a time."""
 
@@ -126,11 +128,32 @@ def nearest_patches(
     shuffled = torch.randperm(count, generator=generator, device=generator.device)[: effort.candidates]
     shuffled = shuffled if lent is None else lent[shuffled]
     basis = _principal_components(there.at(shuffled[:SAMPLES]))
-    cells = _sort_into_cells(there.along(basis), shuffled)
-    probes = _nearest(here.along(basis)[queries], cells.centres, effort.probes)
-    asking = probes.flatten().argsort(stable=True) // probes.shape[1]
-    asked = torch.bincount(probes.flatten(), minlength=len(cells.centres)).tolist()
+    cells = _sort_into_cells(there.along(basis, shuffled), shuffled)
+    groups = torch.split(queries, QUERIES)
 
+    def search(done: int) -> tuple[Tensor, Tensor]:
+        def tell(fraction: float) -> None:
+            report((done + fraction) / len(groups))
+
+        return _nearest_members(here, there, groups[done], basis, cells, effort.probes, tell)
+
+    matches, distances = zip(*map(search, range(len(groups))), strict=True)
+    return torch.cat(matches), torch.cat(distances)
+
+
+def _nearest_members(
+    here: _Patches,
+    there: _Patches,
+    queries: Tensor,
+    basis: Tensor,
+    cells: _Cells,
+    probes: int,
+    report: Callable[[float], None],
+) -> tuple[Tensor, Tensor]:
+    """Some of the queries, in the few cells nearest to each; what ``nearest_patches`` returns of them."""
+    probed = _nearest(here.along(basis, queries), cells.centres, probes)
+    asking = probed.flatten().argsort(stable=True) // probed.shape[1]
+    asked = torch.bincount(probed.flatten(), minlength=len(cells.centres)).tolist()
     match = torch.zeros_like(queries)
     distance = torch.full(queries.shape, torch.inf, device=queries.device)
     for done, (members, group) in enumerate(zip(cells.members, torch.split(asking, asked), strict=True), start=1):
@@ -183,11 +206,19 @@ class _Patches:
         """(n,) to (n, h·w·3), ordered rows, columns, channels."""
         return self.numbers[3 * _corners(anchors, self.width, self.size)[:, None] + self.within]
 
-    def along(self, basis: Tensor) -> Tensor:
-        """All patches along a basis (K, h·w·3): (N, K) whole values."""
+    def along(self, basis: Tensor, anchors: Tensor) -> Tensor:
+        """Patches (n,) along a basis (K, h·w·3): (n, K) whole values. In strips, of which only what is wanted stays."""
         kernels = basis.view(-1, *self.size, 3).permute(0, 3, 1, 2)
-        planes: Tensor = F.conv2d(self.image[None], kernels)[0]
-        return planes.round().flatten(1).T.contiguous()
+        found = basis.new_zeros(len(anchors), len(basis))
+        columns = self.width - self.size[1] + 1
+        height = max(1, QUERIES // columns)
+        for top in range(0, self.count // columns, height):
+            inside = (anchors >= top * columns) & (anchors < (top + height) * columns)
+            if inside.any():
+                strip = self.image[None, :, top : top + height + self.size[0] - 1]
+                planes = F.conv2d(strip, kernels)[0].round().flatten(1).T.contiguous()
+                found[inside] = planes[anchors[inside] - top * columns]
+        return found
 
 
 def _corners(anchors: Tensor, width: int, size: tuple[int, int]) -> Tensor:
@@ -214,14 +245,15 @@ class _Cells:
 
 
 def _sort_into_cells(points: Tensor, shuffled: Tensor) -> _Cells:
-    """Patches of the target's (N, K), each to the nearest of as many random ones as the square root of their number.
+    """Patches of the target's (n, K), each to the nearest of as many random ones as the square root of their number.
 
-    ``shuffled``: (n,) their indices in random order. The first are the centres, and the order within a cell is theirs.
+    ``shuffled``: (n,) their indices, in random order as they are. The first are the centres, and the order within a
+    cell is theirs.
     """
     average = max(1, round(len(shuffled) ** 0.5))
     # Equal centres, as flat areas give, would take each other's members and use up the probes.
-    centres = torch.unique(points[shuffled[:average]].cpu(), dim=0).to(points)
-    cell = _nearest(points[shuffled], centres, 1)[:, 0]
+    centres = torch.unique(points[:average].cpu(), dim=0).to(points)
+    cell = _nearest(points, centres, 1)[:, 0]
     population = torch.bincount(cell, minlength=len(centres))
     in_order = torch.split(shuffled[cell.argsort(stable=True)], population.tolist())
     return _Cells(centres[population > 0], [members[: CROWD * average] for members in in_order if len(members)])
