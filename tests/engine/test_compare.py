@@ -52,6 +52,13 @@ def test_shorter_runs_are_looks_at_the_longest_and_the_same() -> None:
     assert [figure.name for figure in long.figures][-1] == "colours changed"
 
 
+def test_what_is_named_twice_is_timed_twice() -> None:
+    chosen = variants(["global"], {"weights": ["slim", "slim"], "iterations": [2]})
+    told: list[str] = []
+    first, again = Bench(Subject(noise(1), noise(2)), size=48).run_all(chosen, lambda one: told.append(one.name))
+    assert len(told) == 2 and first.seconds != again.seconds and np.array_equal(first.picture, again.picture)
+
+
 @pytest.mark.parametrize("method", ["local", "global", "adain", "two-pass", "pass-one"])
 def test_objects_are_painted_by_each_method_and_nothing_else_is(method: str) -> None:
     painting, mask = noise(3, 120, 150), np.zeros((120, 150), np.uint8)

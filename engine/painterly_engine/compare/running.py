@@ -184,14 +184,16 @@ def _iterations(variant: Variant) -> int:
 
 
 def _alike(variant: Variant, variants: Sequence[Variant]) -> list[Variant]:
-    """Those that differ in their iterations only, itself among them; of methods whose shorter runs go the same way."""
+    """Those that differ in their iterations only, itself among them; of methods whose shorter runs go the same way. The
+    same variant once more is no look at this one: it is timed again."""
 
     def rest(one: Variant) -> tuple[object, ...]:
         return one.method, {name: value for name, value in one.options.items() if name != "iterations"}
 
     if variant.method not in ("global", "local"):
         return [variant]
-    return [one for one in variants if rest(one) == rest(variant)]
+    by_length = {_iterations(one): one for one in reversed(variants) if rest(one) == rest(variant)}
+    return list({**by_length, _iterations(variant): variant}.values())
 
 
 class _Looks(Observer):
