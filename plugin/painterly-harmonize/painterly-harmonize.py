@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Painterly Harmonize for GIMP 3: makes an object pasted into a painting look painted.
 
-Only ``gi`` is imported at the top: the procedures register, and their menu entries are there, even where everything
-else is missing; what is missing is then said in a sentence when it is used.
+Only ``gi`` and the words are imported at the top: the procedures register, and their menu entries are there, even
+where everything else is missing; what is missing is then said in a sentence when it is used. GIMP translates none of
+our words: it asks for them anew in each language.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import gi
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 from gi.repository import Gimp, GimpUi, GLib, GObject  # noqa: E402
+
+from painterly_plugin.language import _  # noqa: E402
 
 HARMONIZE = "plug-in-painterly-harmonize"
 ENGINE = "plug-in-painterly-harmonize-engine"
@@ -41,16 +44,18 @@ class PainterlyHarmonize(Gimp.PlugIn):
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, self.run_harmonize, None)
         procedure.set_image_types("*")
         procedure.set_sensitivity_mask(ALWAYS)
-        procedure.set_menu_label("_Painterly Harmonize…")
+        procedure.set_menu_label(_("_Painterly Harmonize…"))
         procedure.add_menu_path("<Image>/Filters/")
         procedure.add_menu_path("<Layers>/Layers Menu/")
         procedure.set_icon_name(GimpUi.ICON_GEGL)
         procedure.set_documentation(
-            "Make an object pasted into a painting look painted",
-            "Select the object's layer (everything visible below it is the painting), or the object's and the "
-            "painting's layers together. A selection limits what of the object is harmonized. The result is a new "
-            "layer above the object; the originals are not changed. On a layer made by this filter it starts again "
-            "from the settings that layer was made with.",
+            _("Make an object pasted into a painting look painted"),
+            _(
+                "Select the object's layer (everything visible below it is the painting), or the object's and the "
+                "painting's layers together. A selection limits what of the object is harmonized. The result is a new "
+                "layer above the object; the originals are not changed. On a layer made by this filter it starts again "
+                "from the settings that layer was made with."
+            ),
             None,
         )
         procedure.set_attribution("Painterly Harmonize contributors", "MIT licence", "2026")
@@ -63,12 +68,12 @@ class PainterlyHarmonize(Gimp.PlugIn):
         interactive = Gimp.RunMode.INTERACTIVE
         flags = GObject.ParamFlags.READWRITE
         procedure.add_enum_argument("run-mode", "Run mode", "The run mode", Gimp.RunMode, interactive, flags)
-        procedure.set_menu_label("Painterly Harmonize: En_gine and Networks…")
+        procedure.set_menu_label(_("Painterly Harmonize: En_gine and Networks…"))
         procedure.add_menu_path("<Image>/Edit/")
         procedure.set_icon_name(GimpUi.ICON_GEGL)
         procedure.set_documentation(
-            "The state of Painterly Harmonize's engine, its networks and its log",
-            "Shows whether the engine runs and on what, downloads networks, and copies a report for whoever helps.",
+            _("The state of Painterly Harmonize's engine, its networks and its log"),
+            _("Shows whether the engine runs and on what, downloads networks, and copies a report for whoever helps."),
             None,
         )
         procedure.set_attribution("Painterly Harmonize contributors", "MIT licence", "2026")

@@ -16,10 +16,7 @@ FOLDER = Path(__file__).resolve().parent
 PLUGIN = FOLDER.parent / "painterly-harmonize"
 DOMAIN = "painterly-harmonize"
 MAGIC = 0x950412DE
-# What GIMP itself translates in the menus, and sentences of the engine and the protocol that users meet.
-ELSEWHERE = {
-    "painterly-harmonize.py": ("set_menu_label",),
-}
+# Sentences of the engine and the protocol that users meet.
 FROM_THE_ENGINE = (
     "The engine is not running.",
     "The engine has stopped in the middle of the conversation.",
@@ -43,22 +40,20 @@ def messages() -> dict[str, list[str]]:
     for file in sorted(PLUGIN.rglob("*.py")):
         if "vendor" in file.parts:
             continue
-        names = {"_", *ELSEWHERE.get(file.name, ())}
-        for text in _calls(ast.parse(file.read_text(encoding="utf-8")), names):
+        for text in _calls(ast.parse(file.read_text(encoding="utf-8"))):
             found.setdefault(text, []).append(file.relative_to(PLUGIN).as_posix())
     for text in FROM_THE_ENGINE:
         found.setdefault(text, []).append("engine")
     return found
 
 
-def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
-    """The literal first arguments of calls to ``names``."""
+def _calls(tree: ast.AST) -> Iterator[str]:
+    """The literal first arguments of calls to ``_``."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         text = node.args[0]
-        if name in names and isinstance(text, ast.Constant) and isinstance(text.value, str):
+        if getattr(node.func, "id", "") == "_" and isinstance(text, ast.Constant) and isinstance(text.value, str):
             yield text.value
 
 

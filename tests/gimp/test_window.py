@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from support import jobs
 from support.fake_engine import FakeEngine, wait_until
 from support.gimp_house import GimpHouse, Profile
 from support.gimp_window import GimpWindow
+from support.real_engine import RealEngine
 
 IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
@@ -238,3 +240,30 @@ def test_a_button_tries_a_smaller_size_where_memory_is_short(gimp_house: GimpHou
             first, second = (job["parameters"]["size"] for job in engine.messages("submit"))
     assert first is None
     assert second == 256
+
+
+def test_a_job_of_somebody_else_comes_first(gimp_house: GimpHouse) -> None:
+    """The real engine, which is held by another client's job: the window waits in the queue, and then gets its own."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile:
+        hold = profile.folder / "hold"
+        with RealEngine(profile.folder) as engine, engine.connect() as other, profile.window() as window:
+            window.call(SCENE)
+            window.wait_for_window(IMAGE_WINDOW)
+            first = other.submit(jobs.request(f"hold:{hold}"))
+            wait_until(lambda: other.status().running == first)
+            window.focus(IMAGE_WINDOW)
+            window.keys("alt+r", "Up", "Return")
+            window.wait_for_window(DIALOG)
+            window.focus(DIALOG)
+            window.call("result = None")
+            window.keys("alt+o")
+            wait_until(lambda: other.status().queued == 1)  # the sketch waits
+            window.screenshot("window-queued")
+            assert window.call("result = len(image.get_layers())") == 2
+            hold.touch()
+            window.wait_for("result = len(image.get_layers()) == 3")
+            window.wait_for_no_window(DIALOG)
+            inverted = window.call("result = pixels(image.get_layers()[0])")
+    assert inverted[:4] == bytes((165, 135, 95, 255)), "the painting, inverted by the scripted runner"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from painterly_engine.presets import PRESETS as engine_presets
+from painterly_engine import presets
 from painterly_plugin.estimate import (
     KNOWN,
     REMEMBERED,
@@ -63,7 +63,7 @@ def test_a_guess_goes_by_the_object_and_what_is_asked() -> None:
 
 
 def test_the_figures_are_of_the_engines_own_presets() -> None:
-    for name, preset in engine_presets.items():
+    for name, preset in presets.PRESETS.items():
         if name != "published":
             assert KNOWN[name].size == preset.size
         assert KNOWN[name].iterations == preset.iterations

@@ -78,7 +78,7 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_drawable_argument(
         "style-source",
-        _("Sty_le from"),
+        _("Style so_urce"),
         _("A layer to imitate, or a channel that selects the part of the painting to imitate; none: all of it"),
         *(True, NOT_SAVED),
     )
@@ -104,7 +104,7 @@ def _add_expert(procedure: Gimp.Procedure) -> None:
     _add_choice(
         procedure,
         "method",
-        _("_Method"),
+        _("Method"),
         _("In which way the object is painted; the quality says how large and how long"),
         {name: wording.method_texts(name) for name in METHODS},
         DEFAULT_METHOD,
