@@ -74,7 +74,7 @@ Method = Instant | Repaint | Published
 PRESETS: dict[str, Method] = {
     "instant": Instant(size=512),
     "draft": Repaint(sides=(128, 256, 384), iterations=16),
-    "standard": Repaint(sides=(128, 256, 512, 768), iterations=40),
+    "standard": Repaint(sides=(128, 256, 512, 768), iterations=60, turns=3),
     "high": Repaint(sides=(128, 256, 512, 1024, 1536), iterations=100, turns=4),
     "published": Published(size=700, iterations=1000),
 }

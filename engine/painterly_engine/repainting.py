@@ -9,7 +9,7 @@ from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import Observer
 from painterly_engine.repaint.memory import affordable, free_memory, smaller
-from painterly_engine.repaint.objective import CONTENT_LAYER
+from painterly_engine.repaint.objective import CONTENT_LAYERS
 from painterly_engine.repaint.repaint import Wishes, repaint
 from painterly_engine.repaint.scales import working_size
 from painterly_engine.repaint.telling import Telling
@@ -52,8 +52,7 @@ def run_repaint(
 
 def _notes(network: FeatureNetwork) -> list[str]:
     """What the user should know of the network's limits."""
-    if CONTENT_LAYER in network.layers:
+    last = CONTENT_LAYERS[-1]
+    if last in network.layers:
         return []
-    return [
-        f"This network ends at {network.layers[-1]}: the object's content is kept by {network.deepest(CONTENT_LAYER)}."
-    ]
+    return [f"This network ends at {network.layers[-1]}: the object's content is kept by {network.deepest(last)}."]

@@ -10,7 +10,7 @@ import torch
 from painterly_engine.network.features import GATYS, random_network
 from painterly_engine.repaint.colours import COARSER, Opponent
 from painterly_engine.repaint.descent import descend
-from painterly_engine.repaint.neighbours import Likeness, Vocabulary, all_patches, patches
+from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_engine.repaint.strokes import lay_strokes
 
@@ -88,37 +88,43 @@ def test_a_piece_of_the_painting_is_like_its_patches() -> None:
 
 
 def test_the_nearest_patch_is_nearly_as_near_as_can_be() -> None:
+    """Of features that hang together from place to place and channel to channel, as a network's do."""
     generator = torch.Generator().manual_seed(2)
-    features = torch.rand(32, 30, 30, generator=generator)
-    wanted = all_patches(torch.rand(32, 12, 12, generator=generator))
+    mixture = torch.randn(32, 12, generator=generator)
+    causes = (torch.randn(12, side + 4, side + 4, generator=generator) for side in (30, 12))
+    fields = (torch.nn.functional.avg_pool2d(cause[None], 5, 1)[0] for cause in causes)
+    features, others = (torch.einsum("fc,chw->fhw", mixture, field).relu() for field in fields)
     vocabulary = Vocabulary(features)
+    own = vocabulary.directions(features, torch.arange(900))
+    wanted = vocabulary.directions(others, torch.arange(144))
     found = vocabulary.nearest(wanted, ignore)
-    likeness = (wanted * vocabulary.patches[found]).sum(1)
-    best = (wanted @ vocabulary.patches.T).amax(1)
-    assert float((best - likeness).mean()) < 0.02
+    best = (wanted @ own.T).amax(1)
+    assert float((best - (wanted * own[found]).sum(1)).mean()) < 0.005
 
 
 def test_patches_are_found_again() -> None:
     features = torch.rand(16, 20, 20, generator=torch.Generator().manual_seed(2))
     positions = torch.tensor([0, 45, 399])
-    assert Vocabulary(features).nearest(patches(features, positions), ignore).tolist() == positions.tolist()
+    vocabulary = Vocabulary(features)
+    assert vocabulary.nearest(vocabulary.directions(features, positions), ignore).tolist() == positions.tolist()
 
 
-def test_likeness_is_the_cosine_of_patches_and_so_is_its_gradient() -> None:
+def test_distance_is_that_of_patches_and_so_is_its_gradient() -> None:
     generator = torch.Generator().manual_seed(2)
     features = torch.randn(5, 7, 9, generator=generator, dtype=torch.float64)
     positions = torch.tensor([0, 8, 30, 31, 54, 62])  # corners among them
-    wanted = torch.nn.functional.normalize(torch.randn(6, 45, generator=generator, dtype=torch.float64), dim=1)
-    found = []
+    other = torch.randn(5, 7, 9, generator=generator, dtype=torch.float64)
+    wanted = patches(other, positions)
+    found: list[tuple[torch.Tensor, torch.Tensor]] = []
     for one in (features.clone().requires_grad_(), features.clone().requires_grad_()):
         first = not found
-        cosines = Likeness(positions, (7, 9), wanted)(one) if first else (patches(one, positions) * wanted).sum(1)
-        found.append((cosines.detach(), torch.autograd.grad(cosines.square().sum(), one)[0]))
+        squares = (
+            Distance(positions, (7, 9), wanted)(one) if first else (patches(one, positions) - wanted).square().sum(1)
+        )
+        found.append((squares.detach(), torch.autograd.grad(squares.square().sum(), one)[0]))
     for ours, plain in zip(*found, strict=True):
         torch.testing.assert_close(ours, plain)
-    nothing = torch.zeros(5, 7, 9, requires_grad=True)
-    Likeness(positions, (7, 9), wanted.float())(nothing).sum().backward()
-    assert nothing.grad is not None and nothing.grad.isfinite().all()
+    assert Distance(positions, (7, 9), wanted)(other).tolist() == [0] * 6
 
 
 def test_colours_and_lightness_give_the_picture_back() -> None:

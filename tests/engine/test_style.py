@@ -13,7 +13,7 @@ from painterly_engine.finishing.patches import anchors_inside
 from painterly_engine.job import run_request
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT
-from painterly_engine.repaint.neighbours import Vocabulary, patches
+from painterly_engine.repaint.neighbours import Vocabulary
 from painterly_engine.repaint.scales import levels
 from painterly_engine.style import Style, laid_out, lent, only_lent, style_of
 from painterly_engine.window import Box
@@ -175,7 +175,7 @@ def test_patches_and_features_that_may_not_be_imitated_are_not() -> None:
     vocabulary = Vocabulary(features, lends > 0)
     assert vocabulary.positions.tolist() == (lends > 0).flatten().nonzero()[:, 0].tolist()
     asked = torch.tensor([30, 40])  # both lend themselves: each is most like itself
-    found = vocabulary.positions[vocabulary.nearest(patches(features, asked), lambda _done: None)]
+    found = vocabulary.nearest(vocabulary.directions(features, asked), lambda _done: None)
     assert found.tolist() == asked.tolist()
     anchors = anchors_inside(lends > 0, (3, 3))
     assert {(int(anchor) // 7, int(anchor) % 7) for anchor in anchors} == {

@@ -11,7 +11,7 @@ import torch
 from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.repaint.neighbours import SCORES
-from painterly_engine.repaint.objective import CONTENT_LAYER, PATCH_LAYER
+from painterly_engine.repaint.objective import CONTENT_LAYERS, PATCH_LAYER
 from painterly_engine.repaint.scales import Level, Part, levels
 from painterly_engine.window import Box, Size, sizes
 
@@ -88,7 +88,7 @@ def _cached() -> int:
 
 def _features(size: Size, network: FeatureNetwork) -> int:
     """All layers as far as the content's."""
-    found, last = sizes(network, size), network.deepest(CONTENT_LAYER)
+    found, last = sizes(network, size), network.deepest(CONTENT_LAYERS[-1])
     total = 0
     for step in network.steps:
         if step != POOL:

@@ -5,8 +5,8 @@ Three parts, each relative to its own target so that a weight means the same for
 - style: how far the Gram matrices under the support are from the painting's (Gatys et al. 2016), over its shallow
   layers; the painting's positions that the object's patches are most like count as much as all others together
   (Luan et al. 2018 choose such positions for their second pass; a choice alone would forget the rest of the palette);
-- patches: how unlike each 3×3 patch of features is to the painting's nearest (Li and Wand 2016, by cosine);
-- content: how far deep features are from the composite's (Gatys et al. 2016).
+- patches: how far each 3×3 patch of features is from the painting's most alike (Li and Wand 2016);
+- content: how far middle and deep features are from the composite's (Gatys et al. 2016).
 
 The picture is blended with the painting before any of it is computed, so that edges are judged as they will be seen.
 """
@@ -21,14 +21,14 @@ import torch
 from torch import Tensor
 
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.repaint.neighbours import Likeness, Vocabulary, patches
+from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
 from painterly_engine.resample import resize
 from painterly_engine.style import lent
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PATCH_LAYER = "relu3_1"
-CONTENT_LAYER = "relu4_1"
-CHOSEN = 0.5
+CONTENT_LAYERS = ("relu3_1", "relu4_1")
+CHOSEN = 0.9
 """Share of the chosen positions in the painting's Gram matrices."""
 COVERED = 0.2
 """Positions whose support is at least this, or half of the largest, take part in matching."""
@@ -82,13 +82,16 @@ class Objective:
     def __init__(self, pictures: Pictures, network: FeatureNetwork, weights: Weights) -> None:
         self.pictures, self.network, self.weights = pictures, network, weights
         self.styled = network.available(STYLE_LAYERS)
-        self.patched, self.kept = network.deepest(PATCH_LAYER), network.deepest(CONTENT_LAYER)
-        self.layers = {*self.styled, self.patched, self.kept}
+        self.patched = network.deepest(PATCH_LAYER)
+        self.kept = {network.deepest(layer) for layer in CONTENT_LAYERS}
+        self.layers = {*self.styled, self.patched, *self.kept}
         self.painting = self._features(pictures.context)
         composite = self._features(pictures.blend(pictures.composite))
         self.covers = {layer: resize(pictures.support, _size(found)) for layer, found in composite.items()}
-        self.content = composite[self.kept]
-        self.content_energy = (self.content.square() * self.covers[self.kept]).sum() + TINY
+        self.content = {layer: composite[layer] for layer in sorted(self.kept)}
+        self.energies = {
+            layer: (found.square() * self.covers[layer]).sum() + TINY for layer, found in self.content.items()
+        }
         cover = self.covers[self.patched].flatten()
         self.positions = (cover >= min(COVERED, float(cover.max()) / 2)).nonzero()[:, 0]
         self.counts = cover[self.positions] / cover[self.positions].sum()
@@ -104,9 +107,9 @@ class Objective:
             (h', w') int64, raster indices into the context's features at the patches' layer; -1 where nothing matches.
         """
         features = self._features(self.pictures.blend(picture))[self.patched]
-        number = self.vocabulary.nearest(patches(features, self.positions), report)
-        nearest = self.vocabulary.positions[number]
-        self.likeness = Likeness(self.positions, _size(features), self.vocabulary.patches[number])
+        nearest = self.vocabulary.nearest(self.vocabulary.directions(features, self.positions), report)
+        wanted = patches(self.painting[self.patched], nearest)
+        self.distance = Distance(self.positions, _size(features), wanted)
         size = self.painting[self.patched].shape[1:]
         chosen = self.counts.new_zeros(size.numel())
         chosen.index_add_(0, nearest, self.counts)
@@ -121,8 +124,8 @@ class Objective:
         beyond = (picture - picture.clamp(0, 1)).square().sum()
         return {
             "style": self.weights.style * self._style(features) + OVERSHOOT * beyond,
-            "patches": self.weights.patches * self._unlike(features[self.patched]),
-            "content": self.weights.content * self._lost(features[self.kept]),
+            "patches": self.weights.patches * self._far(features[self.patched]),
+            "content": self.weights.content * self._lost(features),
         }
 
     def _features(self, picture: Tensor) -> dict[str, Tensor]:
@@ -146,11 +149,15 @@ class Objective:
             parts.append(off.square().sum() / (wanted.square().sum() + TINY))
         return torch.stack(parts).mean()
 
-    def _unlike(self, features: Tensor) -> Tensor:
-        return ((1 - self.likeness(features)) * self.counts).sum()
+    def _far(self, features: Tensor) -> Tensor:
+        return (self.distance(features) * self.counts).sum() / ((self.distance.energies * self.counts).sum() + TINY)
 
-    def _lost(self, features: Tensor) -> Tensor:
-        return ((features - self.content).square() * self.covers[self.kept]).sum() / self.content_energy
+    def _lost(self, features: dict[str, Tensor]) -> Tensor:
+        parts = [
+            ((features[layer] - wanted).square() * self.covers[layer]).sum() / self.energies[layer]
+            for layer, wanted in self.content.items()
+        ]
+        return torch.stack(parts).mean()
 
 
 def _size(features: Tensor) -> tuple[int, int]:

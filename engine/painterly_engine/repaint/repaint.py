@@ -18,20 +18,25 @@ from painterly_engine.repaint.descent import descend
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_engine.repaint.scales import Level, levels
 from painterly_engine.repaint.strokes import lay_strokes
-from painterly_engine.repaint.support import gaussian
+from painterly_engine.repaint.support import USUAL, gaussian
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
 
-PATCHES = 4.0
-CONTENT, USUAL_STYLIZATION = 0.3, 5.0
+PATCHES = 2.0
+CONTENT, USUAL_STYLIZATION = 0.2, 5.0
 """Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
 stylization."""
+CALMER, TRUER = 1.2, 1.0
+"""Exponents: how fast, in paintings of less stylization, content counts more and more of a scale's detail is carried to
+the next."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 1.3
-"""Exponent: at half detail six tenths of what a scale could not show enter with the next, at full detail all."""
+"""Exponent: at half detail and usual stylization six tenths of what a scale could not show enter with the next, at full
+detail all."""
 MELT, AROUND = 4.2, 3.0
-"""Pixels by which a hard outline is softened before strokes are laid over it, and around which it is told hard."""
+"""Pixels by which a hard outline is softened before strokes are laid over it, more where the surroundings are larger than
+``USUAL``, and around which it is told hard."""
 CRISPER = 1.5
 """Fine contrast is raised by this factor at most."""
 TINY = 1e-6
@@ -57,7 +62,7 @@ class Wishes:
 
     def weights(self) -> Weights:
         """Of the objective's parts: the less content counts, the more is repainted."""
-        calm = (USUAL_STYLIZATION / self.stylization) ** 0.5
+        calm = (USUAL_STYLIZATION / self.stylization) ** CALMER
         return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
 
     @property
@@ -68,7 +73,8 @@ class Wishes:
     @property
     def carried(self) -> float:
         """Share of the object's own detail that enters with each scale."""
-        return float(1 - (1 - self.detail) ** CARRIED)
+        usual = 1 - (1 - self.detail) ** CARRIED
+        return float(usual ** (self.stylization / USUAL_STYLIZATION) ** TRUER)
 
     @property
     def kept(self) -> float:
@@ -156,7 +162,7 @@ def _outline_melted(picture: Tensor, support: Tensor, usual: float) -> Tensor:
     Args:
         usual: the painting's mean lightness step from pixel to pixel.
     """
-    soft = _softened(picture, MELT)
+    soft = _softened(picture, MELT * max(1.0, max(support.shape) / USUAL))
     hardness = gaussian(_steps(picture), AROUND) / max(usual, TINY)
     return torch.lerp(picture, soft, _outline(support) * (hardness - 1).clamp(0, 1))
 
