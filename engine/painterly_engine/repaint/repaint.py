@@ -35,8 +35,8 @@ CARRIED = 1.3
 """Exponent: at half detail and usual stylization six tenths of what a scale could not show enter with the next, at full
 detail all."""
 MELT, AROUND = 4.2, 3.0
-"""Pixels by which a hard outline is softened before strokes are laid over it, more where the surroundings are larger than
-``USUAL``, and around which it is told hard."""
+"""Pixels by which a hard outline is softened before strokes are laid over it, in proportion more where the surroundings
+are larger than ``USUAL``, and around which it is told hard."""
 CRISPER = 1.5
 """Fine contrast is raised by this factor at most."""
 TINY = 1e-6
