@@ -3,6 +3,7 @@ the clock."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,7 @@ def test_a_job_of_somebody_else_comes_first(gimp_house: GimpHouse) -> None:
             window.call("result = None")
             window.keys("alt+o")
             wait_until(lambda: other.status().queued == 1)  # the sketch waits
+            time.sleep(0.5)  # that is told and drawn
             window.screenshot("window-queued")
             assert window.call("result = len(image.get_layers())") == 2
             hold.touch()

@@ -21,7 +21,7 @@ from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Preview, Progress, Queued, Result
 from painterly_protocol.pixels import Pixels, SampleType
-from painterly_protocol.request import PRESETS, HarmonizeRequest, Parameters
+from painterly_protocol.request import HarmonizeRequest, Parameters
 from support.fake_engine import FakeEngine, wait_until
 
 
@@ -204,21 +204,18 @@ def test_the_plug_in_needs_no_zmq_to_load(tmp_path: Path) -> None:
 
 
 def test_a_sketch_comes_first(to: Way, tmp_path: Path) -> None:
+    """Of it one hears its place in the queue, and what it is; the progress is the picture's."""
     script = {
-        "sketch": [{"do": "progress", "fraction": 0.9}, {"do": "result", "how": "same"}],
+        "sketch": [{"do": "queued", "position": 2}, {"do": "progress", "fraction": 0.9}, {"do": "result"}],
         "jobs": [[{"do": "progress", "fraction": 0.1}, {"do": "result", "how": "invert"}]],
     }
     with FakeEngine(tmp_path, script=script) as engine:
         request = request_of()
-        if "instant" not in PRESETS:
-            pytest.skip("the engine has no instant preset yet")
         news = all_news(Conversation(to(engine), request, replace(request, parameters=Parameters(preset="instant"))))
-    assert [type(item) for item in news] == [Sketch, Progress, Result]
+    assert [type(item) for item in news] == [Queued, Sketch, Progress, Result]
 
 
 def test_a_sketch_that_fails_is_nobodys_loss(to: Way, tmp_path: Path) -> None:
-    if "instant" not in PRESETS:
-        pytest.skip("the engine has no instant preset yet")
     with FakeEngine(tmp_path, [{"do": "result"}]) as engine:
         request = request_of()
         news = all_news(Conversation(to(engine), request, replace(request, parameters=Parameters(preset="instant"))))

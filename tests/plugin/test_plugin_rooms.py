@@ -34,10 +34,12 @@ def test_what_explains_a_broken_installation_needs_nothing(name: str) -> None:
     assert imported(ast.parse(module.read_text(encoding="utf-8"))) <= known
 
 
-def test_the_entry_registers_with_gi_alone() -> None:
+def test_the_entry_registers_with_gi_and_its_words_alone() -> None:
     tree = ast.parse(ENTRY.read_text(encoding="utf-8"))
     at_the_top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert imported(at_the_top) <= {"gi", *sys.stdlib_module_names}
+    assert imported(at_the_top) <= {"gi", "painterly_plugin", *sys.stdlib_module_names}
+    ours = [node.module for node in at_the_top if isinstance(node, ast.ImportFrom) and "painterly" in str(node.module)]
+    assert ours == ["painterly_plugin.language"]
 
 
 def test_gimp_would_run_the_entry() -> None:

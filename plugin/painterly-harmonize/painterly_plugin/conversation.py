@@ -86,10 +86,15 @@ class Conversation:
 
     def _draw(self, client: Client, sketch: HarmonizeRequest) -> None:
         try:
-            self._news.put(Sketch(self._follow(client, client.submit(sketch), _hear_nothing)))
+            self._news.put(Sketch(self._follow(client, client.submit(sketch), self._tell_place)))
         except PainterlyError as error:
             if error.code in (ErrorCode.CANCELLED, ErrorCode.ENGINE_GONE):
                 raise
+
+    def _tell_place(self, news: News) -> None:
+        """Whose turn comes first; a sketch's progress would be taken for that of the picture."""
+        if isinstance(news, Queued):
+            self._news.put(news)
 
     def _follow(self, client: Client, job_id: str, tell: Callable[[News], None]) -> Result:
         deadline = float("inf")
@@ -112,10 +117,6 @@ class Conversation:
             raise failure_error(message)
         if isinstance(message, Queued | Progress | Preview) and message.job_id == job_id:
             tell(message)
-
-
-def _hear_nothing(_news: News) -> None:
-    """A sketch's progress would be taken for that of the picture."""
 
 
 def _cancelled() -> PainterlyError:
