@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from painterly_engine.finishing.guided import guided_filter
+from painterly_engine.finishing.guided import at_once, by_rows, guided_filter
 
 
 def slow_guided(plane: np.ndarray, guide: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
@@ -42,6 +42,14 @@ def test_every_value_is_the_formulas(h: int, w: int) -> None:
     filtered = guided_filter(planes, guide, 2, 0.01)
     for plane, got in zip(planes.double().numpy(), filtered, strict=True):
         assert np.allclose(got.numpy(), slow_guided(plane, guide.double().numpy(), 2, 0.01), atol=5e-3)
+
+
+@pytest.mark.parametrize(("h", "w", "radius"), [(9, 7, 2), (20, 33, 16), (3, 40, 5)])
+def test_windows_summed_by_rows_are_the_same_windows(h: int, w: int, radius: int) -> None:
+    plane, guide = images(h, h, w)
+    torch.testing.assert_close(by_rows(plane, radius), at_once(plane, radius))
+    ways = [guided_filter(plane, guide, radius, 1e-3, way) for way in (at_once, by_rows)]
+    torch.testing.assert_close(*ways, rtol=1e-3, atol=1e-3)
 
 
 def test_a_constant_plane_stays() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from painterly_engine.arrays import Array
 from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cutout.opencv import cv2
-from painterly_engine.finishing.guided import guided_filter
+from painterly_engine.finishing.guided import by_rows, guided_filter
 
 REACH_SHARE, LEAST_REACH = 1 / 160, 3
 """How far from the hard outline the true edge may be, as a share of the object's longer side, and in pixels."""
@@ -55,14 +57,26 @@ def decontaminated(photo: Bytes, alpha: Array) -> Bytes:
     the mean colour of the object and the mean colour of the background; then what of the pixel these two leave
     unexplained is put back.
     """
+    windows = [2 * max(1, round(window * max(alpha.shape) / 2000)) + 1 for window in (FAR, NEAR)]
+    cleaned: Bytes = photo.copy()
+    mixed = (alpha > 0) & (alpha < 1)
+    rows, columns = (np.flatnonzero(mixed.any(axis)) for axis in (1, 0))
+    if len(rows):
+        top, left = max(0, int(rows[0]) - windows[0]), max(0, int(columns[0]) - windows[0])
+        place = np.s_[top : int(rows[-1]) + windows[0], left : int(columns[-1]) + windows[0]]
+        colours = _colours(photo[place], alpha[place], windows)
+        cleaned[place] = np.where(mixed[place][..., None], colours, photo[place])
+    return cleaned
+
+
+def _colours(photo: Bytes, alpha: Array, windows: Sequence[int]) -> Bytes:
+    """(H, W, 3): the object's, at every pixel."""
     image = photo.astype(np.float32) / 255
     colours, behind = image, image
-    for window in (FAR, NEAR):
-        side = 2 * max(1, round(window * max(alpha.shape) / 2000)) + 1
+    for side in windows:
         colours, behind = _fused(image, colours, behind, alpha, side)
-    mixed = (alpha < 1)[..., None]
-    cleaned: Bytes = np.rint(255 * np.where(mixed, colours, image)).clip(0, 255).astype(np.uint8)
-    return cleaned
+    found: Bytes = np.rint(255 * colours).clip(0, 255).astype(np.uint8)
+    return found
 
 
 def _fused(image: Array, colours: Array, behind: Array, alpha: Array, side: int) -> tuple[Array, Array]:
@@ -101,5 +115,5 @@ def _near_outline(alpha: Array, reach: int) -> Array:
 @torch.no_grad()
 def _guided(photo: Bytes, alpha: Array, reach: int) -> Array:
     guide = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1).float() / 255
-    soft = guided_filter(torch.from_numpy(np.ascontiguousarray(alpha))[None], guide, reach, EPSILON)[0]
+    soft = guided_filter(torch.from_numpy(np.ascontiguousarray(alpha))[None], guide, reach, EPSILON, by_rows)[0]
     return soft.clamp(0, 1).numpy()
