@@ -18,6 +18,7 @@ from painterly_engine.cli import (
     doctor,
     engine,
     harmonize,
+    plan,
     report,
     stylize,
     train,
@@ -40,6 +41,7 @@ COMMANDS = (
     weights,
     train,
     bench,
+    plan,
     doctor,
 )
 INTERRUPTED = 130  # what shells report for Ctrl+C

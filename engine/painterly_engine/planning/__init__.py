@@ -1,0 +1,1 @@
+"""``painterly plan``: how many machines a number of jobs needs, and which part of the engine gives out first."""
