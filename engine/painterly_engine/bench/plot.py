@@ -108,7 +108,7 @@ def _held(found: Mapping[str, Any], top: int) -> list[str]:
         x = MARGIN + seconds / max(end, 1e-9) * (WIDTH - 3 * MARGIN)
         return x, top + (PANEL - MARGIN) * (1 - held / highest)
 
-    levels = ((0, "0"), (found["before"], "before"), (highest, f"{highest / 1e9:.2f} GB"))
+    levels = ((0, "0"), (found["before"], "before"), (highest, f"{highest / 1e9:.1f} GB"))
     parts = [_level(label, at(0, held)[1]) for held, label in levels]
     for seconds, phase in found["began"]:
         x, _ = at(seconds, 0)

@@ -176,9 +176,8 @@ class FeatureNetwork(nn.Module):
         if self.layout.padding == "reflect":
             x = reflected(x)
         padding = 1 if self.layout.padding == "zeros" else 0
-        return F.relu(
-            F.conv2d(x, self.get_buffer(f"{layer}_weight"), self.get_buffer(f"{layer}_bias"), padding=padding)
-        )
+        weight, bias = self.get_buffer(f"{layer}_weight"), self.get_buffer(f"{layer}_bias")
+        return F.relu(F.conv2d(x, weight, bias, padding=padding), inplace=True)
 
     def _pool(self, x: Tensor) -> Tensor:
         pool = F.avg_pool2d if self.layout.pooling == "average" else F.max_pool2d
