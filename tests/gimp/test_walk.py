@@ -28,7 +28,7 @@ SMALLEST_SCREEN = (1366, 768)
 IMAGE_WINDOW = r"layers.*GIMP|layer.*GIMP"
 DIALOG = "^Painterly Harmonize$"
 CORNER = (60, 40)
-PREVIEW = (CORNER[0] + 90, CORNER[1] + 160, CORNER[0] + 370, CORNER[1] + 380)  # well inside the dialog's picture
+PREVIEW = (CORNER[0] + 90, CORNER[1] + 180, CORNER[0] + 370, CORNER[1] + 400)  # well inside the dialog's picture
 ENGINE_WINDOW = "Engine and Networks"
 OPEN = """
 image = load(painting)
@@ -60,7 +60,7 @@ class Walk:
     def timed(self, name: str, begin: Callable[[], None], condition: Callable[[], object]) -> None:
         began = time.monotonic()
         begin()
-        wait_until(condition, 4 * PATIENCE)
+        wait_until(condition, 10 * PATIENCE)
         self.times[name] = round(time.monotonic() - began, 2)
 
     def layers(self) -> list[str]:

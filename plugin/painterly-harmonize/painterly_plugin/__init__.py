@@ -9,4 +9,5 @@ it.
     gimp_insert → what to insert      conversation  → one job with the engine, in a thread of its own
     gimp_run    → in which order      wording       → phases, time left
     gimp_preview → pictures on screen report        → errors for people, tracebacks for the log
+    gimp_style  → what to imitate     gimp_scratch  → the copy of the image that is read from
 """
