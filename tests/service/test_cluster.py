@@ -15,6 +15,7 @@ import pytest
 
 from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_protocol.client import EngineClient
+from painterly_protocol.errors import ErrorCode
 from painterly_protocol.messages import EngineState, Priority, Progress, Result
 from painterly_protocol.request import HarmonizeRequest
 from support import jobs, real_jobs
@@ -87,7 +88,7 @@ def test_a_node_that_goes_down_costs_time_but_no_result(
     }
     options = (*two_nodes.options, "--workers", "2", *ROOM)
     with RealEngine(tmp_path / "far", *options, runner=runner) as engine, engine.connect() as client:
-        wait_until(lambda: busy(client) == 2 and client.status(30).state is EngineState.READY)
+        wait_until(lambda: busy(client) == 2 and client.status(30).state is EngineState.READY, LONG_S)
         for name, request in requests.items():
             client.submit(request, name, Priority.BATCH)
         far, killed = {}, False
@@ -200,6 +201,17 @@ def test_a_cancel_reaches_the_actor_within_an_iteration(tmp_path: Path, cluster:
             took.append(time.perf_counter() - asked)
     print(f"cancel through Ray: median {1000 * statistics.median(took):.0f} ms, worst {1000 * max(took):.0f} ms")
     assert statistics.median(took) < 1.0
+
+
+def test_an_engine_on_a_machine_that_is_no_node_of_the_cluster(tmp_path: Path, cluster: RayCluster) -> None:
+    options = ("--backend", "ray", "--address", cluster.address_for_others)
+    with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
+        assert harmonized(outcomes(client, client.submit(jobs.request(), "1"), deadline_s=200)["1"])
+        held = client.submit(jobs.request(f"hold:{tmp_path / 'never'}"))
+        wait_until(lambda: any(isinstance(m, Progress) and m.iteration for m in client.events(0.1)))
+        client.cancel(held)
+        assert getattr(outcomes(client, held)[held], "code", "") == ErrorCode.CANCELLED.value
+        assert harmonized(client.run(jobs.request()))
 
 
 # ---------------------------------------------------------------- who gets in

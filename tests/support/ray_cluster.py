@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,19 +39,20 @@ class RayCluster:
             **(guarded if token else {"RAY_AUTH_MODE": "disabled"}),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only
         }
-        self._nodes, self._cpus = nodes, cpus
+        self._nodes, self._cpus, self._client_port = nodes, cpus, _free_port()
 
     def __enter__(self) -> RayCluster:
         environment = {
             **os.environ,
             **self.environment,
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_raylet_start_wait_time_s": "300",  # a machine that does much else
             "PYTHONPATH": str(TESTS),
             "PAINTERLY_LOG_DIR": str(self.log_dir),
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(self.folder), str(self._cpus)],
+            [sys.executable, __file__, str(self.folder), str(self._cpus), str(self._client_port)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -76,6 +78,11 @@ class RayCluster:
         except OSError:
             return False
         return f"PAINTERLY_LOG_DIR={self.log_dir}".encode() in words
+
+    @property
+    def address_for_others(self) -> str:
+        """For a machine that is no node."""
+        return f"ray://127.0.0.1:{self._client_port}"
 
     def add(self) -> None:
         self._order("add")
@@ -104,13 +111,20 @@ class RayCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def main(folder: str, cpus: str) -> None:
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def main(folder: str, cpus: str, client_port: str) -> None:
     from ray.cluster_utils import Cluster
 
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # Ray prints
     usual = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
-    cluster = Cluster(True, head_node_args={**usual, "num_cpus": 0, "temp_dir": f"{folder}/ray"})
+    head = {"num_cpus": 0, "temp_dir": f"{folder}/ray", "ray_client_server_port": int(client_port)}
+    cluster = Cluster(True, head_node_args={**usual, **head})
     print(cluster.address, file=answers)
     nodes = []
     try:

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
@@ -23,9 +24,11 @@ from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.runner import load_factory
 from painterly_engine.service.worker import LOG_FILE, answer
 from painterly_protocol import wire
-from painterly_protocol.messages import Cancel, Message, Preview, Submit
+from painterly_protocol.messages import Cancel, Message, Submit
 
 HEAR_S = 5.0  # the longest silence before ``hear`` returns all the same
+GATHER_S = 0.4
+END = "end"
 Frames = list[NDArray[np.uint8]]
 _log = logging.getLogger(__name__)
 
@@ -47,8 +50,9 @@ class Painter:
         if device is not None:
             os.environ[VARIABLE] = device
         self._todo: SimpleQueue[list[wire.Buffer]] = SimpleQueue()
-        self._said: SimpleQueue[tuple[bool, Frames]] = SimpleQueue()
+        self._said: SimpleQueue[tuple[str, Frames]] = SimpleQueue()
         self._unwanted: set[str] = set()
+        self._told_at = 0.0
         self._born = threading.Event()
         self._ill: str | None = None
         # One thread for everything: torch's settings are the thread's that made them.
@@ -78,14 +82,22 @@ class Painter:
         self._unwanted.add(job_id)
 
     def hear(self) -> tuple[bool, list[Frames]]:
-        """Waits a little for what there is to say: whether the job has ended with it, and the messages."""
-        try:
-            said = [self._said.get(timeout=HEAR_S)]
-        except Empty:
-            return False, []
-        while not said[-1][0] and not self._said.empty():
-            said.append(self._said.get())
-        return said[-1][0], [frames for _, frames in said]
+        """Waits a little for what there is to say: whether the job has ended with it, and the messages.
+
+        Each call costs the driver a millisecond, and one driver has many actors: what comes within ``GATHER_S`` comes
+        together, the latest of each kind, but a job's end at once.
+        """
+        said: dict[str, Frames] = {}
+        patience, over = HEAR_S, False
+        while not over:
+            try:
+                what, frames = self._said.get(timeout=patience)
+            except Empty:
+                break
+            said[what], over = frames, what == END
+            patience = max(0.0, self._told_at + GATHER_S - time.monotonic())
+        self._told_at = time.monotonic()
+        return over, list(said.values())
 
     # ------------------------------------------------------------ its own thread
 
@@ -106,19 +118,17 @@ class Painter:
             assert isinstance(submit, Submit)
             ending = answer(runner, submit, frames, _Channel(submit.job_id, self._said, self._unwanted))
             self._unwanted.discard(submit.job_id)
-            self._said.put((True, to_arrays(ending)))
+            self._said.put((END, to_arrays(ending)))
 
 
 class _Channel:
     """What the job says and hears, see ``service.observer``."""
 
-    def __init__(self, job_id: str, said: SimpleQueue[tuple[bool, Frames]], unwanted: set[str]) -> None:
+    def __init__(self, job_id: str, said: SimpleQueue[tuple[str, Frames]], unwanted: set[str]) -> None:
         self._job_id, self._said, self._unwanted = job_id, said, unwanted
 
     def send(self, message: Message) -> None:
-        # Nobody may be listening any more, or only slowly: of pictures that nobody has fetched one is enough.
-        if not isinstance(message, Preview) or self._said.empty():
-            self._said.put((False, to_arrays(wire.encode(message))))
+        self._said.put((type(message).__name__, to_arrays(wire.encode(message))))
 
     def receive(self) -> Message | None:
         if self._job_id not in self._unwanted:
