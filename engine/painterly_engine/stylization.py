@@ -7,10 +7,11 @@ The paper's estimator was never released. Ours is a ridge regression of log τ o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -131,9 +132,28 @@ def estimate_stylization(painting: Tensor) -> Stylization:
     shape = fit_longest(painting.shape[1], painting.shape[2], model.longest)
     if min(shape) < network.smallest_side():
         return Stylization(DEFAULT, "the default, as the painting is too narrow to judge")
-    value = model.estimate(painting_statistics(painting, network, model.layers, model.longest))
+    pixels = painting.float().cpu().contiguous()
+    digest = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+    value = _estimated(_Painting((digest, tuple(pixels.shape), id(model)), pixels, model, network))
     kin = {1.0: "Realism or Baroque", 5.0: "Impressionism", 10.0: "Cubism or Expressionism"}[nearest_class(value)]
     return Stylization(round(value, 2), f"estimated from the painting's brushwork and colours, closest to {kin}")
+
+
+@dataclass(frozen=True)
+class _Painting:
+    """What is estimated and by what; two of them are equal where all their pixels are, and the model."""
+
+    key: tuple[object, ...]
+    pixels: Tensor = field(compare=False)
+    model: Model = field(compare=False)
+    network: FeatureNetwork = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _estimated(painting: _Painting) -> float:
+    """Kept for the next job, which often has the same painting."""
+    model = painting.model
+    return model.estimate(painting_statistics(painting.pixels, painting.network, model.layers, model.longest))
 
 
 def nearest_class(value: float) -> float:

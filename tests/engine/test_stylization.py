@@ -127,3 +127,21 @@ def test_auto_estimates_within_the_published_range_whatever_the_size() -> None:
     for size in ((40, 30), (300, 500)):
         chosen = choose_stylization("auto", torch.rand(3, *size))
         assert 1 <= chosen.value <= 10 and "estimated" in chosen.reason
+
+
+def test_the_same_painting_is_estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next job often has the same painting; another one, or the same turned, is looked at anew."""
+    counted: list[tuple[int, ...]] = []
+    real = stylization.painting_statistics
+
+    def counting(painting: torch.Tensor, *others: object) -> torch.Tensor:
+        counted.append(tuple(painting.shape))
+        return real(painting, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stylization, "painting_statistics", counting)
+    painting = torch.rand(3, 40, 64, generator=torch.Generator().manual_seed(11))
+    first, again = (choose_stylization(None, one) for one in (painting, painting.clone()))
+    assert first == again and len(counted) == 1
+    choose_stylization(None, painting.reshape(3, 64, 40))
+    choose_stylization(None, painting.flip(1))
+    assert len(counted) == 3

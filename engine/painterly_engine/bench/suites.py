@@ -20,8 +20,8 @@ PASSES = (Phase.PASS_ONE.value, Phase.MATCHING.value, Phase.PASS_TWO.value)
 CANVASES = (480, 960)
 CANVAS_OBJECT = 96
 """So small that the receptive fields of ``published`` around it lie inside the smaller canvas."""
-OWN_CANVASES = (1024, 2048)
-"""Of our own methods, which compare an object with about half a million pixels around it where there are so many."""
+OWN_CANVASES = (1400, 2800)
+"""Of our own methods; the smaller has all that an object is compared with, half a million pixels at every scale."""
 OBJECTS = (64, 128, 256)
 OBJECT_CANVAS = 700
 MATCHING_SIZE = 512
