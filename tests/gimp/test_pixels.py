@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import math
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -97,6 +98,55 @@ def test_a_profile_with_more_colours_than_srgb_is_not_clipped(gimp_house: GimpHo
     at = 3 * (5 * WIDTH + 4)
     assert composite[at] < -0.05, "less than no red: a colour that sRGB does not have"
     assert all(abs(a - b) <= 1 for a, b in zip(answer["made"], answer["stored"], strict=True)), answer
+
+
+def icc_profile(primaries: list[tuple[float, float, float]], gamma: float) -> bytes:
+    """A matrix profile: XYZ of red, green and blue at D50, and one curve for all (ICC.1:2001-04, section 6)."""
+
+    def fixed(*numbers: float) -> bytes:
+        return struct.pack(f">{len(numbers)}i", *(round(number * 65536) for number in numbers))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    white = b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249)
+    name = b"desc" + bytes(4) + struct.pack(">I", 5) + b"wide\0" + bytes(12 + 67)
+    tags = {b"desc": name, b"wtpt": white, b"cprt": b"text" + bytes(4) + b"none\0\0\0\0"}
+    tags |= {
+        key: b"XYZ " + bytes(4) + fixed(*xyz) for key, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
+    }
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for key, data in tags.items():
+        padded = data + bytes(-len(data) % 4)
+        table += key + struct.pack(">II", start + len(body), len(data))
+        body += padded
+    size = struct.pack(">I", start + len(body))
+    header = size + bytes(4) + b"\x02\x10\0\0mntrRGB XYZ " + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp"
+    header = header.ljust(68, b"\0") + fixed(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+PROPHOTO = [(0.7977, 0.2880, 0.0), (0.1352, 0.7119, 0.0), (0.0313, 0.0001, 0.8249)]
+
+
+@pytest.mark.parametrize("precision", ["U8_NON_LINEAR", "U16_NON_LINEAR", "FLOAT_LINEAR"])
+def test_a_wide_gamut_goes_there_and_back(gimp_house: GimpHouse, precision: str) -> None:
+    """A green that ProPhoto has, and neither sRGB nor AdobeRGB, comes back as the numbers it was stored as."""
+    profile = "image.set_color_profile(Gimp.ColorProfile.new_from_icc_profile(bytes(icc)))\ncanvas = "
+    source = SCENE.replace("canvas = ", profile, 1)
+    ask = "result['made'], result['stored'] = bytes(native(made)[:16]), bytes(native(cup)[:16])\n"
+    icc = list(icc_profile(PROPHOTO, 1.8))
+    values = {"painting": [0.5, 0.5, 0.5], "colours": [-0.75, 0.95, -0.3], "icc": icc}
+    with workplace(gimp_house, [{"do": "result", "how": "same"}]) as place:
+        answer = place.profile.run(source + HARMONIZE + ask, base="RGB", precision=precision, **values)
+        done = Outcome(answer, place.engine)
+        done.check_done("cup")
+        composite = array.array("f", done.sent("composite"))
+    at = 3 * (5 * WIDTH + 4)
+    assert composite[at] < -0.7, "far less than no red"
+    kind = {"U8_NON_LINEAR": "B", "U16_NON_LINEAR": "H", "FLOAT_LINEAR": "f"}[precision]
+    allowed = {"B": 1.0, "H": 8.0, "f": 1e-4}[kind]
+    made, stored = (array.array(kind, answer[name]) for name in ("made", "stored"))
+    assert all(abs(a - b) <= allowed for a, b in zip(made[:4], stored[:4], strict=True)), (made[:4], stored[:4])
 
 
 def blended_over(painting: bytes, layer: dict[str, object], x: int, y: int) -> list[float]:

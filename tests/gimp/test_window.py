@@ -19,6 +19,7 @@ from support.real_engine import RealEngine
 
 IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
+SMALLEST_SCREEN = (1366, 768)
 
 SCENE = """
 image = new_image(240, 160)
@@ -269,3 +270,24 @@ def test_a_job_of_somebody_else_comes_first(gimp_house: GimpHouse) -> None:
             window.wait_for_no_window(DIALOG)
             inverted = window.call("result = pixels(image.get_layers()[0])")
     assert inverted[:4] == bytes((165, 135, 95, 255)), "the painting, inverted by the scripted runner"
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_the_dialog_fits_a_small_screen(gimp_house: GimpHouse, language: str) -> None:
+    """With everything unfolded, by the keyboard, in the languages with the longer words."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile(environment={"LANGUAGE": language}) as profile, profile.window() as window:
+        window.call(SCENE)
+        window.wait_for_window(IMAGE_WINDOW)
+        window.focus(IMAGE_WINDOW)
+        window.keys("alt+r", "Up", "Return")
+        window.wait_for_window(DIALOG)
+        folded = window.size(DIALOG)
+        window.focus(DIALOG)
+        window.keys("alt+m")
+        wait_until(lambda: window.size(DIALOG)[1] > folded[1])
+        window.screenshot(f"window-{language}")
+        assert all(side <= most for side, most in zip(window.size(DIALOG), SMALLEST_SCREEN, strict=True))
+        window.keys("Escape")
+        window.wait_for_no_window(DIALOG)
