@@ -3,7 +3,7 @@
 Three parts, each relative to its own target so that a weight means the same for every painting, network and size:
 
 - style: how far the Gram matrices under the support are from the painting's (Gatys et al. 2016), over its shallow
-  layers; the painting's positions that the object's patches are most like count as much as all others together
+  layers; the painting's positions that the object's patches are most like count four times as much as the whole
   (Luan et al. 2018 choose such positions for their second pass; a choice alone would forget the rest of the palette);
 - patches: how far each 3×3 patch of features is from the painting's most alike (Li and Wand 2016);
 - content: how far middle and deep features are from the composite's (Gatys et al. 2016).
@@ -28,7 +28,7 @@ from painterly_engine.style import lent
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 PATCH_LAYER = "relu3_1"
 CONTENT_LAYERS = ("relu3_1", "relu4_1")
-CHOSEN = 0.9
+CHOSEN = 0.8
 """Share of the chosen positions in the painting's Gram matrices."""
 COVERED = 0.2
 """Positions whose support is at least this, or half of the largest, take part in matching."""

@@ -22,17 +22,17 @@ from painterly_engine.repaint.support import USUAL, gaussian
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
 
-PATCHES = 2.0
-CONTENT, USUAL_STYLIZATION = 0.2, 5.0
+PATCHES = 1.5
+CONTENT, USUAL_STYLIZATION = 0.4, 5.0
 """Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
 stylization."""
-CALMER, TRUER = 1.2, 1.0
+CALMER, TRUER = 0.75, 1.0
 """Exponents: how fast, in paintings of less stylization, content counts more and more of a scale's detail is carried to
 the next."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
-CARRIED = 1.3
-"""Exponent: at half detail and usual stylization six tenths of what a scale could not show enter with the next, at full
+CARRIED = 2.0
+"""Exponent: at half detail and usual stylization three quarters of what a scale could not show enter with the next, at full
 detail all."""
 MELT, AROUND = 4.2, 3.0
 """Pixels by which a hard outline is softened before strokes are laid over it, in proportion more where the surroundings
