@@ -282,7 +282,7 @@ def test_harmonizing_a_result_again_starts_from_its_object_and_mask(place: Workp
     at = 3 * (16 * WIDTH + 20)
     assert tuple(done.sent("painting")[at : at + 3]) == (200, 100, 50), "the earlier result is not the painting"
     assert tuple(done.sent("composite")[at : at + 3]) == (40, 60, 80)
-    assert done.note["layers"] == {"object": done.answer["object"], "painting": 0}
+    assert done.note["layers"] == {"object": done.answer["object"], "painting": 0, "style": 0}
 
 
 def test_filters_of_painting_and_object_are_seen(place: Workplace) -> None:
