@@ -46,7 +46,9 @@ class RayCluster:
             **os.environ,
             **self.environment,
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_raylet_start_wait_time_s": "300",  # a machine that does much else
+            # A machine that does much else: by default a node gives itself up after 30 s.
+            "RAY_raylet_start_wait_time_s": "300",
+            "RAY_agent_register_timeout_ms": "300000",
             "PYTHONPATH": str(TESTS),
             "PAINTERLY_LOG_DIR": str(self.log_dir),
             "OMP_NUM_THREADS": "1",

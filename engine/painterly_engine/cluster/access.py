@@ -21,7 +21,9 @@ TOKEN_FILE = "cluster.token"
 USUAL_TOKEN = Path("~/.ray/auth_token")
 LOOK_S = 30.0
 NO_CLUSTER = 3  # the driver's exit status where its last line says why there is none
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_raylet_start_wait_time_s": "120"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+# A machine that does much else at the time: by default a node gives itself up after 30 s.
+PATIENT = {"RAY_raylet_start_wait_time_s": "300", "RAY_agent_register_timeout_ms": "300000"}
 # Ray's own switch for machines whose firewalls ask about each open port: with it, every port is loopback's.
 LOOPBACK = ("127.0.0.1", "localhost")
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -45,7 +47,7 @@ def environment(address: str | None) -> Mapping[str, str]:
     """
     tokens = {"RAY_AUTH_MODE": "token", **QUIET}
     if address is None:
-        return {**tokens, **LOOPBACK_ONLY, "RAY_AUTH_TOKEN_PATH": str(_own_token())}
+        return {**tokens, **LOOPBACK_ONLY, **PATIENT, "RAY_AUTH_TOKEN_PATH": str(_own_token())}
     if address.removeprefix("ray://").rpartition(":")[0] in LOOPBACK:
         tokens.update(LOOPBACK_ONLY)
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or USUAL_TOKEN.expanduser().exists():

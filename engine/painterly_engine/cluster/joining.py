@@ -14,7 +14,7 @@ import ray
 from painterly_engine.cluster import access
 from painterly_engine.cluster.options import ClusterOptions
 
-CONNECT_S = 40.0
+CONNECT_S, START_S = 40.0, 330.0  # to a cluster that is there; for one of its own on a machine that does much else
 
 
 def join(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
@@ -26,7 +26,9 @@ def join(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
         leaving: lets go of it.
     """
     address = options.address
-    watch = threading.Timer(CONNECT_S, _give_up, [f"no cluster answers at {address or 'this machine'}"])
+    watch = threading.Timer(
+        START_S if address is None else CONNECT_S, _give_up, [f"no cluster answers at {address or 'this machine'}"]
+    )
     watch.daemon = True
     watch.start()
     if address is None:
