@@ -519,6 +519,6 @@ def test_the_benchmark_tells_what_steadiness_is_worth(tmp_path: Path, capsys: py
     flicker = {(row["name"], row["steadiness"]): row["flicker"] for row in found}
     for name in {row["name"] for row in found}:
         single, steady = flicker[name, 0.0], flicker[name, 0.8]
-        assert isinstance(single, float) and isinstance(steady, float) and steady < single, name
+        assert isinstance(single, float) and isinstance(steady, float) and steady < 0.7 * single, name
     assert Image.open(tmp_path / "video.png").width > 800 and (tmp_path / "video.json").exists()
     assert "two-pass" in capsys.readouterr().out
