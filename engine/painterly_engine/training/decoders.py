@@ -20,13 +20,16 @@ DECODED = tuple(WIDTHS)
 OPENING = 64
 """Crops that the coarse pictures are fitted to before the first step."""
 STEEPEST = 1.0
-"""Longer gradients are cut to this length: a batch of nearly plain crops has a large relative error."""
+"""Longer gradients are cut to this length."""
+PLAIN = 0.005
+"""Added to the variance that an error is relative to, less than half of what crops usually have: a batch of nearly plain
+crops would otherwise drown what all others have taught (relu4_1's decoder never recovered from one)."""
 
 
 def train_decoders(
     crops: Crops, network: FeatureNetwork, plan: Plan, device: torch.device, log: Log
 ) -> dict[str, Decoder]:
-    """Learn to give a crop back: squared error of its pixels, as the share of their variance that is left.
+    """Learn to give a crop back: squared error of its pixels, as the share of their variance that is left, about.
 
     Nothing but the pixels is looked at. A loss on the features of what is given back doubles the cost of a step, and
     feed-forward transfer adds the picture's own fine detail afterwards anyway.
@@ -73,7 +76,7 @@ def _untrained(network: FeatureNetwork, layer: str, images: Tensor) -> Decoder:
 def _step(
     network: FeatureNetwork, decoders: Mapping[str, Decoder], images: Tensor, device: torch.device
 ) -> dict[str, Tensor]:
-    variance = (images - images.mean((2, 3), keepdim=True)).square().mean()
+    variance = (images - images.mean((2, 3), keepdim=True)).square().mean() + PLAIN
     with torch.autocast(device.type, torch.bfloat16):
         with torch.no_grad():
             features = batch_features(network, images, DECODED)
