@@ -30,6 +30,7 @@ DIALOG = "^Painterly Harmonize$"
 CORNER = (60, 40)
 PREVIEW = (CORNER[0] + 90, CORNER[1] + 180, CORNER[0] + 370, CORNER[1] + 400)  # well inside the dialog's picture
 ENGINE_WINDOW = "Engine and Networks"
+WALKING_ANTS = 4000  # pixels that a selection's outline changes from one look to the next, at most
 OPEN = """
 image = load(painting)
 cup = Gimp.file_load_layer(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(object_file)))
@@ -56,6 +57,18 @@ class Walk:
     def look_quietly(self) -> Path:
         """A picture that nobody keeps."""
         return self.window.screenshot("walk-now")
+
+    def look_when_drawn(self, name: str) -> Path:
+        """A picture of this step once GIMP, which redraws large changes piece by piece, has come to rest."""
+
+        def rests() -> bool:
+            before = _grey(self.look_quietly())
+            time.sleep(0.7)
+            changed = ImageChops.difference(before, _grey(self.look_quietly()))
+            return changed.point([0] * 12 + [255] * 244).histogram()[255] < WALKING_ANTS
+
+        wait_until(rests)
+        return self.look(name)
 
     def timed(self, name: str, begin: Callable[[], None], condition: Callable[[], object]) -> None:
         began = time.monotonic()
@@ -110,6 +123,11 @@ def _read(file: Path) -> bytes:
         return b""
 
 
+def _grey(file: Path) -> Image.Image:
+    with Image.open(file) as screen:
+        return screen.convert("L")
+
+
 def previews_differ(one: Path, other: Path) -> bool:
     """Whether the dialog's picture is another one on the second screen."""
     with Image.open(one) as first, Image.open(other) as second:
@@ -149,13 +167,13 @@ def test_a_painters_walk(walk: Walk) -> None:
     walk.timed("OK to result", lambda: window.keys("alt+o"), lambda: len(walk.layers()) == 3)
     window.wait_for_no_window(DIALOG)
     assert walk.layers()[0] == "Harmonized: coffee"
-    walk.look("result")
+    walk.look_when_drawn("result")
 
     window.focus(IMAGE_WINDOW)
     window.keys("ctrl+z")
     wait_until(lambda: len(walk.layers()) == 2)
     assert window.call("result = stack(image)") == before
-    walk.look("undone")
+    walk.look_when_drawn("undone")
     window.keys("ctrl+y")
     wait_until(lambda: len(walk.layers()) == 3)
 
@@ -167,7 +185,7 @@ def test_a_painters_walk(walk: Walk) -> None:
     wait_until(lambda: len(walk.layers()) == 4, 4 * PATIENCE)
     window.wait_for_no_window(DIALOG)
     assert window.call("result = [layer.get_visible() for layer in image.get_layers()]") == [True, False, False, True]
-    walk.look("harmonized-again")
+    walk.look_when_drawn("harmonized-again")
 
     window.focus(IMAGE_WINDOW)
     window.keys("alt+e", "Up", "Return")
