@@ -32,8 +32,8 @@ the next."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 2.0
-"""Exponent: at half detail and usual stylization three quarters of what a scale could not show enter with the next, at full
-detail all."""
+"""Exponent: at half detail and usual stylization three quarters of what a scale could not show enter with the next, at
+full detail all."""
 MELT, AROUND = 4.2, 3.0
 """Pixels by which a hard outline is softened before strokes are laid over it, in proportion more where the surroundings
 are larger than ``USUAL``, and around which it is told hard."""

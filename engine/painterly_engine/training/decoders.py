@@ -22,8 +22,8 @@ OPENING = 64
 STEEPEST = 1.0
 """Longer gradients are cut to this length."""
 PLAIN = 0.005
-"""Added to the variance that an error is relative to, less than half of what crops usually have: a batch of nearly plain
-crops would otherwise drown what all others have taught (relu4_1's decoder never recovered from one)."""
+"""Added to the variance that an error is relative to, less than half of what crops usually have: a batch of nearly
+plain crops would otherwise drown what all others have taught (relu4_1's decoder never recovered from one)."""
 
 
 def train_decoders(
