@@ -236,7 +236,7 @@ def test_a_button_tries_a_smaller_size_where_memory_is_short(gimp_house: GimpHou
             wait_until((profile.log_dir / "plug-in.log").exists)
             assert atelier.is_untouched()
             window.screenshot("window-memory")
-            window.keys("alt+u")
+            window.keys_until("alt+u", lambda: len(engine.messages("submit")) == 2)
             atelier.wait_for_layers(3)
             window.wait_for_no_window(DIALOG)
             first, second = (job["parameters"]["size"] for job in engine.messages("submit"))

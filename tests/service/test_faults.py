@@ -24,7 +24,17 @@ from painterly_protocol import runtime, wire
 from painterly_protocol.client import EngineClient
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.launcher import ensure_engine
-from painterly_protocol.messages import EngineMessage, EngineState, Failure, Phase, Progress, Queued, Result, Submit
+from painterly_protocol.messages import (
+    PROTOCOL_VERSION,
+    EngineMessage,
+    EngineState,
+    Failure,
+    Phase,
+    Progress,
+    Queued,
+    Result,
+    Submit,
+)
 from support import golden, jobs, real_jobs
 from support.backends import Backend
 from support.failing import caught, hear
@@ -458,7 +468,7 @@ def test_a_client_of_version_1_is_answered_in_version_1(client: EngineClient) ->
     assert "install.py" in fields["advice"]
 
 
-@pytest.mark.parametrize("version", [3, 99])
+@pytest.mark.parametrize("version", [PROTOCOL_VERSION + 1, 99])
 def test_a_newer_client_learns_in_its_own_version_that_the_engine_is_old(client: EngineClient, version: int) -> None:
     client._line.send_frames([wire.msgpack.packb([version, "hello", {"novelty": [1]}, {}])])
     wait_until(lambda: client._line._socket.poll(100))

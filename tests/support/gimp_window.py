@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from support.fake_engine import wait_until
 from support.gimp_headless import BATCH, INSIDE, PRELUDE, GimpError, Job
 
 if TYPE_CHECKING:
@@ -150,6 +151,15 @@ class GimpWindow:
         for key in keys:
             self._x("xdotool", "key", "--clearmodifiers", key)
             time.sleep(0.15)  # a menu opens between two keys, and tells nobody outside that it did
+
+    def keys_until(self, key: str, condition: Callable[[], object]) -> None:
+        """Press a key until it has done what it should: on a busy machine a window may not hear its first one."""
+        for _press in range(5):
+            self.keys(key)
+            with contextlib.suppress(AssertionError):
+                wait_until(condition, 15.0)
+                return
+        raise AssertionError(f"{key} was not heard")
 
     def type(self, text: str) -> None:
         self._x("xdotool", "type", "--delay", "20", text)

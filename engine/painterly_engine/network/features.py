@@ -187,7 +187,13 @@ class FeatureNetwork(nn.Module):
 
 def reflected(x: Tensor) -> Tensor:
     """(N, C, h, w) reflected by one position around, channels last where they were. torch's own gives back channels
-    first, whatever it is given, which costs four copies of every layer's features in each iteration."""
+    first, whatever it is given, which costs four copies of every layer's features in each iteration.
+
+    Raises:
+        RuntimeError: fewer than two positions a side, as torch's own.
+    """
+    if min(x.shape[2:]) < 2:
+        raise RuntimeError(f"{tuple(x.shape)} has nothing to reflect: a side needs two positions at least")
     found: Tensor = _Reflected.apply(x)
     return found
 

@@ -78,7 +78,7 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_drawable_argument(
         "style-source",
-        _("Style so_urce"),
+        _("Style source"),
         _("A layer to imitate, or a channel that selects the part of the painting to imitate; none: all of it"),
         *(True, NOT_SAVED),
     )

@@ -71,7 +71,7 @@ class LayerPickers:
         self._painting.set_tooltip_text(_("The painting that the object shall fit into, whose style is imitated"))
         self._style = self._style_picker(image, choice)
         self.widget = Gtk.Grid(row_spacing=6, column_spacing=12)
-        pickers = {_("Ob_ject"): self._object, _("P_ainting"): self._painting, _("Style so_urce"): self._style}
+        pickers = {_("Ob_ject"): self._object, _("P_ainting"): self._painting, _("Style source"): self._style}
         for row, (text, combo) in enumerate(pickers.items()):
             label = Gtk.Label(label=text, use_underline=True, mnemonic_widget=combo, xalign=0.0)
             combo.set_hexpand(True)
