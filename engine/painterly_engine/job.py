@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from painterly_engine import __version__
 from painterly_engine.arrays import to_pixels
@@ -16,7 +15,7 @@ from painterly_engine.first_look import NETWORK, run_instant
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import RANDOM, NetworkShelf
 from painterly_engine.presets import Instant, Published, effective
-from painterly_engine.progress import Observer
+from painterly_engine.progress import Observer, Relay
 from painterly_engine.published import run_first_pass, run_published
 from painterly_engine.repainting import run_repaint
 from painterly_engine.soundness import not_finite
@@ -95,11 +94,11 @@ def _change(request: HarmonizeRequest, network: FeatureNetwork, device: torch.de
     return run_repaint(request, network, settings, device, observer)
 
 
-class _PhaseClock(Observer):
+class _PhaseClock(Relay):
     """Passes everything on and remembers the seconds spent in each phase."""
 
     def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+        super().__init__(observer)
         self._seconds: dict[str, float] = {}
         self._phase: Phase | None = None
         self._since = time.monotonic()
@@ -116,13 +115,7 @@ class _PhaseClock(Observer):
         if phase is not self._phase:
             self.finish()
             self._phase = phase
-        self._observer.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
-
-    def picture(self, make: Callable[[], Tensor]) -> None:
-        self._observer.picture(make)
-
-    def intermediate(self, name: str, data: Tensor) -> None:
-        self._observer.intermediate(name, data)
+        super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
     def finish(self) -> dict[str, float]:
         """Close the running phase; seconds by phase so far."""

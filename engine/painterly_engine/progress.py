@@ -49,3 +49,31 @@ class Observer:
 
 
 SILENT = Observer()
+
+
+class Relay(Observer):
+    """Passes everything on; for observers that only look at something, or change it, on its way.
+
+    Args:
+        inner: is told.
+    """
+
+    def __init__(self, inner: Observer) -> None:
+        self.inner = inner
+
+    def report(
+        self,
+        phase: Phase,
+        fraction: float,
+        *,
+        iteration: int = 0,
+        iterations: int = 0,
+        losses: Mapping[str, float] | None = None,
+    ) -> None:
+        self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
+
+    def picture(self, make: Callable[[], Tensor]) -> None:
+        self.inner.picture(make)
+
+    def intermediate(self, name: str, data: Tensor) -> None:
+        self.inner.intermediate(name, data)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from painterly_engine.progress import SILENT, Observer
+from painterly_engine.progress import SILENT, Observer, Relay
 from painterly_engine.report.record import LossPoint, Stage
 from painterly_protocol.messages import Phase
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Recorder(Observer):
+class Recorder(Relay):
     """Passes everything on to ``inner``, and keeps the losses and the results on the way.
 
     Attributes:
@@ -24,7 +24,7 @@ class Recorder(Observer):
     """
 
     def __init__(self, inner: Observer = SILENT) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.losses: list[LossPoint] = []
         self.stages: list[Stage] = []
 
@@ -39,14 +39,11 @@ class Recorder(Observer):
     ) -> None:
         if losses:
             self.losses.append(LossPoint(phase.value, iteration, {name: float(v) for name, v in losses.items()}))
-        self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
-
-    def picture(self, make: Callable[[], Tensor]) -> None:
-        self.inner.picture(make)
+        super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
     def intermediate(self, name: str, data: Tensor) -> None:
         self.stages.append(Stage(name, _kept(data.detach().float().cpu().numpy())))
-        self.inner.intermediate(name, data)
+        super().intermediate(name, data)
 
 
 def _kept(data: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from painterly_engine.cli.pictures import Bytes, Picture, write
-from painterly_engine.progress import SILENT, Observer
+from painterly_engine.progress import SILENT, Relay
 from painterly_engine.report.record import LossPoint
 from painterly_protocol.messages import Phase
 
@@ -23,7 +23,7 @@ FRAMES = 200
 """A film that would have more of them drops every second."""
 
 
-class Watcher(Observer):
+class Watcher(Relay):
     """Passes everything on to ``inner``.
 
     Args:
@@ -37,8 +37,8 @@ class Watcher(Observer):
     """
 
     def __init__(self, every: int, folder: Path | None = None, *, filming: bool = False) -> None:
+        super().__init__(SILENT)
         self.every, self.folder, self.filming = every, folder, filming
-        self.inner: Observer = SILENT
         self.frames: list[tuple[int, Bytes]] = []
         self.losses: list[LossPoint] = []
         self._done, self._looks, self._stride, self._next_losses = 0, 0, 1, 1
@@ -52,20 +52,17 @@ class Watcher(Observer):
         iterations: int = 0,
         losses: Mapping[str, float] | None = None,
     ) -> None:
-        self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
+        super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
         self._done += bool(iterations and iteration)
         if losses and self._done >= self._next_losses:
             self.losses.append(LossPoint(phase.value, iteration, dict(losses)))
             self._next_losses = (self._done // self.every + 1) * self.every
 
     def picture(self, make: Callable[[], Tensor]) -> None:
-        self.inner.picture(make)
+        super().picture(make)
         if (self.folder is not None or self.filming) and (self._done == 1 or self._done % self.every == 0):
             planes = make().detach().float().cpu().numpy()
             self._keep(np.rint(np.nan_to_num(planes).clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0))
-
-    def intermediate(self, name: str, data: Tensor) -> None:
-        self.inner.intermediate(name, data)
 
     def end(self, result: Bytes) -> None:
         """The last look is the result (H, W, 3) itself."""

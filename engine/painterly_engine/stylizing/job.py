@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from painterly_engine.change import Change
 from painterly_engine.first_look import decoders_of
 from painterly_engine.iterating import for_iterating
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.progress import Observer
+from painterly_engine.progress import Observer, Relay
 from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.scales import levels, surroundings, working_size
@@ -25,7 +25,6 @@ from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Method
 from painterly_engine.stylizing.whole import stylize_whole
 from painterly_engine.surroundings import canvas_of, change_of
 from painterly_engine.window import Box, box_of
-from painterly_protocol.messages import Phase
 from painterly_protocol.request import MIN_SIZE, HarmonizeRequest, Parameters
 
 LEAST_ITERATIONS = 30
@@ -138,22 +137,12 @@ def _painted(canvas: Canvas, pictures: Pictures, network: FeatureNetwork, method
     return stylize_whole(content, context, network, method, observer, lends)
 
 
-class _InPlace(Observer):
+class _InPlace(Relay):
     """Shows the surroundings in their place in the painting."""
 
     def __init__(self, observer: Observer, telling: Telling, support: Tensor) -> None:
-        self.observer, self.telling, self.support = observer, telling, support
-
-    def report(
-        self,
-        phase: Phase,
-        fraction: float,
-        *,
-        iteration: int = 0,
-        iterations: int = 0,
-        losses: Mapping[str, float] | None = None,
-    ) -> None:
-        self.observer.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
+        super().__init__(observer)
+        self.telling, self.support = telling, support
 
     def picture(self, make: Callable[[], Tensor]) -> None:
-        self.observer.picture(lambda: self.telling.seen(make(), self.support))
+        self.inner.picture(lambda: self.telling.seen(make(), self.support))

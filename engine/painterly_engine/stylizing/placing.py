@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,11 @@ from torch import Tensor
 
 from painterly_engine.arrays import Array, white
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.progress import Observer
+from painterly_engine.progress import Observer, Relay
 from painterly_engine.repaint.scales import CONTEXT, near, surroundings
 from painterly_engine.resample import Size, fit_longest, resize
 from painterly_engine.tensors import to_tensor
 from painterly_engine.window import Box, box_of
-from painterly_protocol.messages import Phase
 
 
 def looked_at(content: Array, mask: Array | None, *, closely: bool) -> Box:
@@ -63,7 +62,7 @@ class Paintings:
         return resize(painting, fitted_size(painting, max(1, round(longest)), self.network))
 
 
-class InPlace(Observer):
+class InPlace(Relay):
     """Shows a part in its place in the content.
 
     Args:
@@ -73,7 +72,7 @@ class InPlace(Observer):
     """
 
     def __init__(self, observer: Observer, content: Tensor, box: Box, small: Tensor) -> None:
-        self.observer = observer
+        super().__init__(observer)
         down, across = (worked / own for worked, own in zip(small.shape[1:], box.size, strict=True))
         height, width = (
             max(1, round(side * shrink)) for side, shrink in zip(content.shape[1:], (down, across), strict=True)
@@ -82,19 +81,8 @@ class InPlace(Observer):
         top, left = min(height - 1, round(box.top * down)), min(width - 1, round(box.left * across))
         self.place = Box(top, left, min(height, top + small.shape[1]), min(width, left + small.shape[2]))
 
-    def report(
-        self,
-        phase: Phase,
-        fraction: float,
-        *,
-        iteration: int = 0,
-        iterations: int = 0,
-        losses: Mapping[str, float] | None = None,
-    ) -> None:
-        self.observer.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
-
     def picture(self, make: Callable[[], Tensor]) -> None:
-        self.observer.picture(lambda: self._placed(make()))
+        self.inner.picture(lambda: self._placed(make()))
 
     def _placed(self, part: Tensor) -> Tensor:
         self.place.of(self.whole).copy_(resize(part, self.place.size))
