@@ -189,8 +189,8 @@ def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
     window.wait_for_window("Engine and Networks")
     atelier.engine.wait_for("status-query")
     window.focus("Engine and Networks")
-    window.keys("alt+s")  # stops the engine
-    atelier.engine.wait_for("shutdown")
+    # Stop answers only once the engine's state is shown, which is a moment after the engine was asked for it.
+    window.keys_until("alt+s", lambda: atelier.engine.messages("shutdown"))
     window.keys("Escape")
     window.wait_for_no_window("Engine and Networks")
     assert "Traceback" not in window.log()
