@@ -10,9 +10,10 @@ from painterly_engine.presets import Repaint
 from painterly_engine.progress import Observer
 from painterly_engine.repaint.memory import affordable, free_memory, smaller
 from painterly_engine.repaint.objective import CONTENT_LAYERS
-from painterly_engine.repaint.repaint import Wishes, repaint
+from painterly_engine.repaint.repaint import repaint
 from painterly_engine.repaint.scales import working_size
 from painterly_engine.repaint.telling import Telling
+from painterly_engine.repaint.wishes import Wishes
 from painterly_engine.shortage import is_out_of_memory
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.surroundings import canvas_of, change_of

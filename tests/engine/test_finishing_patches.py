@@ -196,7 +196,7 @@ def test_every_vote_is_the_mean_of_the_covering_patches() -> None:
         total[:, y : y + 3, x : x + 2] += target[:, v : v + 3, u : u + 2].numpy()
         count[y : y + 3, x : x + 2] += 1
     expected = np.where(wanted.numpy(), total / np.maximum(count, 1), 0)
-    voted = vote(queries, field, target, wanted, torch.ones(size)).round()
+    voted = vote(queries, field, target.permute(1, 2, 0).contiguous(), wanted, torch.ones(size)).round()
     assert np.abs(voted.numpy() - expected).max() <= 0.5
     assert torch.equal(voted, voted.round())
 

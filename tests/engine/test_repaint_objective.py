@@ -12,7 +12,7 @@ from painterly_engine.repaint.colours import COARSER, Opponent
 from painterly_engine.repaint.descent import descend
 from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
-from painterly_engine.repaint.strokes import lay_strokes
+from painterly_engine.repaint.strokes import Strokes
 
 WEIGHTS = Weights(1.0, 1.0, 0.3)
 
@@ -149,9 +149,8 @@ def test_strokes_are_the_paintings_own() -> None:
     wanted = torch.zeros(24, 24, dtype=torch.bool)
     wanted[4:20, 4:20] = True
     piece = context[:, 10:34, 5:29].clone()
-    laid = lay_strokes(
-        (piece + 0.02 * torch.randn(piece.shape, generator=generator)).clamp(0, 1), context, wanted, 0, ignore
-    )
+    strokes = Strokes(context, (24, 24), 0)
+    laid = strokes.lay((piece + 0.02 * torch.randn(piece.shape, generator=generator)).clamp(0, 1), wanted, ignore)
     assert torch.allclose(laid[:, wanted], piece[:, wanted], atol=1e-5)
-    again = lay_strokes(piece, context, wanted, 0, ignore)
-    assert torch.equal(again, lay_strokes(piece, context, wanted, 0, ignore))
+    again = strokes.lay(piece, wanted, ignore)
+    assert torch.equal(again, Strokes(context, (24, 24), 0).lay(piece, wanted, ignore))

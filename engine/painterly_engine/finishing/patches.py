@@ -79,7 +79,7 @@ def synthesise(
     queries = anchors_touching(wanted, size).flatten().nonzero()[:, 0]
     lent = None if lends is None else anchors_inside(lends, size)
     field, _ = nearest_patches(image, target, size, queries, generator, report, lent=lent)
-    return vote(queries, field, target, wanted, torch.ones(size)).round()
+    return vote(queries, field, target.permute(1, 2, 0).contiguous(), wanted, torch.ones(size)).round()
 
 
 def patch_size(image: Tensor, target: Tensor) -> tuple[int, int]:
@@ -123,22 +123,40 @@ def nearest_patches(
     Returns:
         (n,) raster indices of anchors in the target, and (n,) sums of squared differences.
     """
-    here, there = _Patches(image - GREY, size), _Patches(target - GREY, size)
-    count = there.count if lent is None else len(lent)
-    shuffled = torch.randperm(count, generator=generator, device=generator.device)[: effort.candidates]
-    shuffled = shuffled if lent is None else lent[shuffled]
-    basis = _principal_components(there.at(shuffled[:SAMPLES]))
-    cells = _sort_into_cells(there.along(basis, shuffled), shuffled)
-    groups = torch.split(queries, QUERIES)
+    return PatchIndex(target, size, generator, effort, lent).nearest(image, queries, report)
 
-    def search(done: int) -> tuple[Tensor, Tensor]:
-        def tell(fraction: float) -> None:
-            report((done + fraction) / len(groups))
 
-        return _nearest_members(here, there, groups[done], basis, cells, effort.probes, tell)
+class PatchIndex:
+    """A target's patches, sorted into cells; the arguments are those of ``nearest_patches``."""
 
-    matches, distances = zip(*map(search, range(len(groups))), strict=True)
-    return torch.cat(matches), torch.cat(distances)
+    def __init__(
+        self,
+        target: Tensor,
+        size: tuple[int, int],
+        generator: torch.Generator,
+        effort: Effort = THOROUGH,
+        lent: Tensor | None = None,
+    ) -> None:
+        self._there, self._size, self._probes = _Patches(target - GREY, size), size, effort.probes
+        count = self._there.count if lent is None else len(lent)
+        shuffled = torch.randperm(count, generator=generator, device=generator.device)[: effort.candidates]
+        shuffled = shuffled if lent is None else lent[shuffled]
+        self._basis = _principal_components(self._there.at(shuffled[:SAMPLES]))
+        self._cells = _sort_into_cells(self._there.along(self._basis, shuffled), shuffled)
+
+    def nearest(self, image: Tensor, queries: Tensor, report: Callable[[float], None]) -> tuple[Tensor, Tensor]:
+        """What ``nearest_patches`` returns. No query's answer depends on which others are asked."""
+        here = _Patches(image - GREY, self._size)
+        groups = torch.split(queries, QUERIES)
+
+        def search(done: int) -> tuple[Tensor, Tensor]:
+            def tell(fraction: float) -> None:
+                report((done + fraction) / len(groups))
+
+            return _nearest_members(here, self._there, groups[done], self._basis, self._cells, self._probes, tell)
+
+        matches, distances = zip(*map(search, range(len(groups))), strict=True)
+        return torch.cat(matches), torch.cat(distances)
 
 
 def _nearest_members(
@@ -173,21 +191,24 @@ def vote(queries: Tensor, field: Tensor, target: Tensor, wanted: Tensor, weights
     Args:
         queries: (n,) raster indices of anchors in the image, all that touch a wanted pixel.
         field: (n,) raster indices of anchors in the target.
-        target: (3, H2, W2).
+        target: (H2, W2, 3), contiguous.
         wanted: (H, W) bool.
         weights: (h, w), positive, of a patch's pixels in the means; of the patches' size.
     """
     height, width = wanted.shape
     size = (weights.shape[0], weights.shape[1])
-    into, out_of = (_corners(anchors, image.shape[-1], size) for anchors, image in ((queries, wanted), (field, target)))
-    ones = torch.ones_like(target[:1])
-    colours = torch.cat([target, ones]).flatten(1).T.contiguous()
-    total = torch.zeros(height * width, 4, device=target.device)
+    across = target.shape[1]
+    into, out_of = (_corners(anchors, wide, size) for anchors, wide in ((queries, width), (field, across)))
+    colours = target.flatten(0, 1)
+    total = colours.new_zeros(height * width, 3)
+    covered = colours.new_zeros(height * width, 1)
     for dy in range(size[0]):
         for dx in range(size[1]):
             # The patches of one step never share a pixel, so plain indexing adds them all.
-            total[into + dy * width + dx] += weights[dy, dx] * colours[out_of + dy * target.shape[2] + dx]
-    mean = total[:, :3] / total[:, 3:].clamp(min=LEAST)
+            here = into + dy * width + dx
+            total[here] += weights[dy, dx] * colours[out_of + dy * across + dx]
+            covered[here] += weights[dy, dx]
+    mean = total / covered.clamp(min=LEAST)
     return mean.T.reshape(3, height, width) * wanted
 
 
@@ -195,10 +216,11 @@ class _Patches:
     """All patches of a (3, H, W) image, by raster index of their anchors."""
 
     def __init__(self, image: Tensor, size: tuple[int, int]) -> None:
-        self.image, self.size = image, size
+        self.size = size
         _, height, self.width = image.shape
         self.count = (height - size[0] + 1) * (self.width - size[1] + 1)
         self.numbers = image.permute(1, 2, 0).flatten()
+        self.image = self.numbers.view(height, self.width, 3).permute(2, 0, 1)
         rows, columns = (torch.arange(n, device=image.device) for n in (size[0], 3 * size[1]))
         self.within = (rows[:, None] * 3 * self.width + columns).flatten()
 

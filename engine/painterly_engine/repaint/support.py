@@ -29,33 +29,38 @@ def support(mask: Tensor, longest: int) -> Tensor:
         (h, w) in [0, 1]; 0 further than three times the softening from the mask.
     """
     sigma = SOFTEN * max(1.0, longest / USUAL)
-    reach = round(3 * sigma)
+    far = reach(sigma)
     soft = gaussian(mask, sigma)
-    shows = soft * _largest_around(mask, reach) / _largest_around(soft, reach).clamp(min=TINY)
+    shows = soft * _largest_around(mask, far) / _largest_around(soft, far).clamp(min=TINY)
     return torch.where(shows > NOTHING, shows, torch.zeros_like(shows))
 
 
 def gaussian(plane: Tensor, sigma: float) -> Tensor:
     """(h, w) blurred, the border's values going on beyond it."""
-    reach = max(1, round(3 * sigma))
-    steps = torch.arange(-reach, reach + 1, device=plane.device, dtype=plane.dtype)
+    far = reach(sigma)
+    steps = torch.arange(-far, far + 1, device=plane.device, dtype=plane.dtype)
     kernel = torch.exp(-steps.square() / (2 * sigma**2))
     kernel = kernel / kernel.sum()
-    rows = F.conv2d(_padded(plane[None, None], (0, 0, reach, reach)), kernel.view(1, 1, -1, 1))
-    return F.conv2d(_padded(rows, (reach, reach, 0, 0)), kernel.view(1, 1, 1, -1))[0, 0]
+    rows = F.conv2d(_padded(plane[None, None], (0, 0, far, far)), kernel.view(1, 1, -1, 1))
+    return F.conv2d(_padded(rows, (far, far, 0, 0)), kernel.view(1, 1, 1, -1))[0, 0]
+
+
+def reach(sigma: float) -> int:
+    """Pixels by which ``gaussian`` blurs."""
+    return max(1, round(3 * sigma))
 
 
 def _padded(planes: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
     return F.pad(planes, padding, mode="replicate")
 
 
-def _largest_around(mask: Tensor, reach: int) -> Tensor:
+def _largest_around(mask: Tensor, far: int) -> Tensor:
     """The largest value in a disc around every pixel: rows of it, one by one, since a square would grow corners."""
-    if reach == 0:
+    if far == 0:
         return mask
     grown = mask.clone()
-    for away in range(reach + 1):
-        half = int((reach**2 - away**2) ** 0.5)
+    for away in range(far + 1):
+        half = int((far**2 - away**2) ** 0.5)
         row = F.max_pool2d(mask[None, None], (1, 2 * half + 1), 1, (0, half))[0, 0]
         for dy in {away, -away}:
             into, out_of = (slice(max(0, step), len(mask) + min(0, step)) for step in (dy, -dy))

@@ -21,9 +21,10 @@ from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import SILENT
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
-from painterly_engine.repaint.repaint import Afresh, Wishes, repaint
+from painterly_engine.repaint.repaint import Afresh, repaint
 from painterly_engine.repaint.scales import Level
 from painterly_engine.repaint.telling import Telling
+from painterly_engine.repaint.wishes import Wishes
 from painterly_engine.resample import fit_longest, resize
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.surroundings import canvas_of, change_of

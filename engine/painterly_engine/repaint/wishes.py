@@ -1,0 +1,58 @@
+"""What the user asked for, and what follows from it for every part of the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from painterly_engine.repaint.objective import Weights
+
+PATCHES = 1.5
+CONTENT, USUAL_STYLIZATION = 0.4, 5.0
+"""Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
+stylization."""
+CALMER, TRUER = 0.75, 1.0
+"""Exponents: how fast, in paintings of less stylization, content counts more and more of a scale's detail is carried to
+the next."""
+RANGE = 16.0
+"""No strength multiplies it by this much, full strength divides it."""
+CARRIED = 2.0
+"""Exponent: at half detail and usual stylization three quarters of what a scale could not show enter with the next, at
+full detail all."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for.
+
+    Attributes:
+        stylization: τ, the painting's stylization weight, about 1 to 10.
+        strength: 0 to 1, how far the object is repainted; at 0 it stays what it was.
+        detail: 0 to 1, how much of its own detail it keeps.
+        seed: of the search for strokes.
+    """
+
+    stylization: float
+    strength: float = 0.5
+    detail: float = 0.5
+    seed: int = 0
+
+    def weights(self) -> Weights:
+        """Of the objective's parts: the less content counts, the more is repainted."""
+        calm = (USUAL_STYLIZATION / self.stylization) ** CALMER
+        return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
+
+    @property
+    def painted(self) -> float:
+        """Share of the repainted picture in the result: below half strength the object itself shines through."""
+        return min(1.0, 2 * self.strength)
+
+    @property
+    def carried(self) -> float:
+        """Share of the object's own detail that enters with each scale."""
+        usual = 1 - (1 - self.detail) ** CARRIED
+        return float(usual ** (self.stylization / USUAL_STYLIZATION) ** TRUER)
+
+    @property
+    def kept(self) -> float:
+        """Share of the finest detail that comes back over the strokes."""
+        return max(0.0, 2 * self.detail - 1)
