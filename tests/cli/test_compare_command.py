@@ -56,6 +56,13 @@ def test_a_whole_picture_by_several_settings(pictures: Path) -> None:
     assert [row["variant"] for row in rows] == [
         f"{n} iterations, ratio {ratio}" for n in (1, 3) for ratio in ("1", "0.01")
     ]
+    told = list(csv.DictReader((pictures / "new/folder/losses.csv").open()))
+    assert [row["iteration"] for row in told if row["variant"] == "3 iterations, ratio 1"] == ["1", "2", "3"]
+    for row in told:
+        parts = sum(float(row[name] or 0) for name in ("style", "content", "histogram", "variation"))
+        assert float(row["total"]) == pytest.approx(parts, rel=1e-4)
+    drawn = (pictures / "new/folder/losses.svg").read_text()
+    assert "total loss" in drawn and "3 iterations, ratio 0.01" in drawn
 
 
 @pytest.mark.parametrize(

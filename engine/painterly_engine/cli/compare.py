@@ -23,6 +23,7 @@ OPTIONS = (
 )
 """What may differ, by the names that variants have for it."""
 GRID, TABLE, PAGE = "grid.png", "compare.csv", "compare.html"
+LOSSES, CURVES = "losses.csv", "losses.svg"
 CUDA = "cuda"
 
 
@@ -80,9 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     rows = page.table(outcomes)
     write(folder / GRID, Picture(page.grid(page.tiles(subject, outcomes))))
     (folder / TABLE).write_text(page.as_csv(rows), encoding="utf-8")
+    (folder / LOSSES).write_text(page.losses_table(outcomes), encoding="utf-8")
+    (folder / CURVES).write_text(page.drawing(outcomes), encoding="utf-8")
     (folder / PAGE).write_text(page.page(folder.resolve().name, subject, outcomes, notes), encoding="utf-8")
     print(_as_text(rows))
-    print("\n".join([*notes, f"{folder / PAGE}, {folder / GRID}, {folder / TABLE}"]))
+    print("\n".join([*notes, ", ".join(str(folder / name) for name in (PAGE, GRID, TABLE, LOSSES, CURVES))]))
     return 0
 
 

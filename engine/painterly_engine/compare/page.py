@@ -12,7 +12,7 @@ import numpy as np
 from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cli.sheet import contact_sheet, stack
 from painterly_engine.compare.running import Outcome, Subject
-from painterly_engine.report import chart, markup
+from painterly_engine.report import chart, losses, markup
 from painterly_engine.report.close_up import close_up, crop
 from painterly_engine.report.images import inline_photograph
 from painterly_engine.report.record import LossPoint
@@ -21,6 +21,7 @@ LONGEST = 600
 ACROSS = 4
 TILE = 300
 """Height of a picture in the grid, pixels."""
+TOTAL = "total loss"
 
 
 def tiles(subject: Subject, outcomes: Sequence[Outcome]) -> list[tuple[str, Bytes]]:
@@ -42,14 +43,14 @@ def grid(pictures: Sequence[tuple[str, Bytes]]) -> Bytes:
 def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
     """A heading, then a row for each outcome; empty where a method has no such number."""
     figures = list(dict.fromkeys(figure.name for one in outcomes for figure in one.figures))
-    losses = list(dict.fromkeys(name for one in outcomes for point in one.losses[-1:] for name in point.values))
+    parts = list(dict.fromkeys(name for one in outcomes for point in one.losses[-1:] for name in point.values))
     steps = [one.step for one in outcomes if one.step is not None]
     head = [
         "variant",
         "seconds",
         "seconds an iteration",
         "times the first",
-        *(f"loss: {name}" for name in losses),
+        *(f"loss: {name}" for name in parts),
         *figures,
     ]
     rows = [head]
@@ -57,7 +58,7 @@ def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
         last = one.losses[-1].values if one.losses else {}
         found = {figure.name: figure.result for figure in one.figures}
         pace = None if one.step is None else one.step / steps[0]
-        numbers = [one.seconds, one.step, pace, *(last.get(name) for name in losses), *(found.get(n) for n in figures)]
+        numbers = [one.seconds, one.step, pace, *(last.get(name) for name in parts), *(found.get(n) for n in figures)]
         rows.append([one.variant.name, *("" if number is None else f"{number:.4g}" for number in numbers)])
     return rows
 
@@ -66,6 +67,18 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def losses_table(outcomes: Sequence[Outcome]) -> str:
+    """CSV: each variant's losses at every iteration that was told."""
+    names = losses.names_of(point for one in outcomes for point in one.losses)
+    rows = [[one.variant.name, *losses.row(point, names)] for one in outcomes for point in one.losses]
+    return as_csv([["variant", *losses.head(names)], *rows])
+
+
+def drawing(outcomes: Sequence[Outcome]) -> str:
+    """SVG: the total loss of every variant by iteration."""
+    return losses.sheet([_totals(outcomes)])
 
 
 def page(title: str, subject: Subject, outcomes: Sequence[Outcome], notes: Sequence[str]) -> str:
@@ -93,16 +106,17 @@ def page(title: str, subject: Subject, outcomes: Sequence[Outcome], notes: Seque
     return markup.page(title, f"<main>{''.join(body)}</main>")
 
 
-def _curves(outcomes: Sequence[Outcome]) -> str:
-    """The total loss of every variant by iteration, in one drawing."""
+def _totals(outcomes: Sequence[Outcome]) -> chart.Chart:
     points: dict[int, dict[str, float]] = {}
     for one in outcomes:
         for point in one.losses:
             points.setdefault(point.iteration, {})[one.variant.name] = sum(point.values.values())
-    if not points:
-        return ""
-    losses = [LossPoint("total", iteration, points[iteration]) for iteration in sorted(points)]
-    (drawn,) = chart.charts(losses)
+    told = [LossPoint(TOTAL, iteration, points[iteration]) for iteration in sorted(points)]
+    return chart.charts(told)[0] if told else chart.Chart(TOTAL, (), (), ())
+
+
+def _curves(outcomes: Sequence[Outcome]) -> str:
+    drawn = _totals(outcomes)
     if not drawn.curves:
         return ""
     picture = chart.svg(drawn, "Total loss by iteration")

@@ -21,7 +21,7 @@ from painterly_engine.device import careful, shelf
 from painterly_engine.job import run_request
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import NetworkShelf
-from painterly_engine.progress import SILENT, Observer
+from painterly_engine.progress import SILENT, Observer, Relay
 from painterly_engine.report.figures import measure, measure_whole
 from painterly_engine.report.record import Figure, LossPoint
 from painterly_engine.stylizing.job import stylize_object
@@ -196,7 +196,7 @@ def _alike(variant: Variant, variants: Sequence[Variant]) -> list[Variant]:
     return list({**by_length, _iterations(variant): variant}.values())
 
 
-class _Looks(Observer):
+class _Looks(Relay):
     """Keeps the picture as it is after so many iterations: what the next one evaluates.
 
     Attributes:
@@ -204,7 +204,8 @@ class _Looks(Observer):
     """
 
     def __init__(self, inner: Observer, wanted: set[int]) -> None:
-        self.inner, self.wanted = inner, wanted
+        super().__init__(inner)
+        self.wanted = wanted
         self.seen: dict[int, tuple[float, Bytes]] = {}
         self._started: float | None = None
         self._done = -1
@@ -221,20 +222,20 @@ class _Looks(Observer):
         if phase is not Phase.LOADING and self._started is None:
             self._started = time.perf_counter()
         self._done = iteration - 1
-        self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
+        super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
     def picture(self, make: Callable[[], Tensor]) -> None:
-        self.inner.picture(make)
+        super().picture(make)
         if self._done in self.wanted and self._done not in self.seen and self._started is not None:
             planes = make().clamp(0, 1).mul(255).round().to(torch.uint8)
             self.seen[self._done] = (time.perf_counter() - self._started, planes.permute(1, 2, 0).cpu().numpy())
 
 
-class _Clock(Observer):
+class _Clock(Relay):
     """Reads a clock at every iteration; the network's loading does not count."""
 
     def __init__(self, inner: Observer) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.losses: list[LossPoint] = []
         self._started: float | None = None
         self._ticks: dict[Phase, list[float]] = {}
@@ -257,10 +258,7 @@ class _Clock(Observer):
             self._ticks.setdefault(phase, []).append(now)
         if losses:
             self.losses.append(LossPoint(phase.value, iteration, dict(losses)))
-        self.inner.report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
-
-    def picture(self, make: Callable[[], Tensor]) -> None:
-        self.inner.picture(make)
+        super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
 
     def seconds(self) -> float:
         return 0.0 if self._started is None else time.perf_counter() - self._started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from painterly_engine.report import chart
 from painterly_engine.report.record import LossPoint
@@ -24,20 +24,37 @@ text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1d1d1d; } .tick {
 
 def table(losses: Sequence[LossPoint]) -> str:
     """CSV: phase, iteration, total, and each loss; empty where a phase has no such loss."""
-    names = [*USUAL, *dict.fromkeys(name for point in losses for name in point.values if name not in USUAL)]
+    names = names_of(losses)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["phase", "iteration", "total", *names])
-    for point in losses:
-        values = [f"{point.values[name]:.6g}" if name in point.values else "" for name in names]
-        writer.writerow([point.phase, point.iteration, f"{sum(point.values.values()):.6g}", *values])
+    csv.writer(text, lineterminator="\n").writerows([head(names), *(row(point, names) for point in losses)])
     return text.getvalue()
+
+
+def names_of(losses: Iterable[LossPoint]) -> list[str]:
+    """The usual losses, then all others that are there."""
+    return [*USUAL, *dict.fromkeys(name for point in losses for name in point.values if name not in USUAL)]
+
+
+def head(names: Sequence[str]) -> list[str]:
+    """What ``row`` gives."""
+    return ["phase", "iteration", "total", *names]
+
+
+def row(point: LossPoint, names: Sequence[str]) -> list[str]:
+    """A line of the table."""
+    values = [f"{point.values[name]:.6g}" if name in point.values else "" for name in names]
+    return [point.phase, str(point.iteration), f"{sum(point.values.values()):.6g}", *values]
 
 
 def drawing(losses: Sequence[LossPoint]) -> str:
     """SVG: a chart for each phase, one below the other, the total among its lines."""
     whole = [LossPoint(p.phase, p.iteration, {"total": sum(p.values.values()), **p.values}) for p in losses]
-    drawn = [one for one in chart.charts(whole) if one.curves]
+    return sheet(chart.charts(whole))
+
+
+def sheet(charts: Sequence[chart.Chart]) -> str:
+    """SVG of its own: those with anything to draw, one below the other."""
+    drawn = [one for one in charts if one.curves]
     parts = []
     for number, one in enumerate(drawn):
         top = number * (chart.HEIGHT + HEAD)
