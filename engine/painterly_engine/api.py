@@ -23,6 +23,8 @@ def harmonize(
     at: tuple[int, int] | None = None,
     scale: float = 1.0,
     loose_mask: Image.Image | NDArray[Any] | None = None,
+    style: Image.Image | NDArray[Any] | None = None,
+    style_mask: Image.Image | NDArray[Any] | None = None,
     progress: Told | None = None,
     **parameters: Any,
 ) -> P:
@@ -35,6 +37,8 @@ def harmonize(
         mask: white where the object is, of the painting's size.
         at: of the object's top left corner, (x, y) in pixels; centred if not given.
         loose_mask: where pixels may change; computed if not given.
+        style: what is imitated, of any size; the painting if not given.
+        style_mask: white where that may be imitated; everywhere if not given.
         progress: is told.
         parameters: of ``painterly_protocol.request.Parameters``: preset, size, iterations, strength, detail, …
 
@@ -46,7 +50,8 @@ def harmonize(
     """
     from painterly_engine import calls
 
-    return calls.like(painting, calls.harmonized(painting, pasted, mask, at, scale, loose_mask, progress, parameters))
+    given = calls.Given(painting, pasted, mask, at, scale, loose_mask, style, style_mask)
+    return calls.like(painting, calls.harmonized(given, progress, parameters))
 
 
 def stylize(

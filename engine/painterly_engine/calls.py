@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -29,31 +29,26 @@ P = TypeVar("P", bound=Picture)
 KINDS = ("uint8", "uint16", "float32")
 
 
-def harmonized(
-    painting: Picture,
-    pasted: Picture,
-    mask: Picture | None,
-    at: tuple[int, int] | None,
-    scale: float,
-    loose_mask: Picture | None,
-    progress: Told | None,
-    parameters: Mapping[str, Any],
-) -> Array:
+@dataclass(frozen=True)
+class Given:
+    """The pictures that ``api.harmonize`` is given."""
+
+    painting: Picture
+    pasted: Picture
+    mask: Picture | None
+    at: tuple[int, int] | None
+    scale: float
+    loose_mask: Picture | None
+    style: Picture | None
+    style_mask: Picture | None
+
+
+def harmonized(given: Given, progress: Told | None, parameters: Mapping[str, Any]) -> Array:
     """(H, W, 3) of the painting's type; as ``api.harmonize``."""
-    ground = _rgb(painting, "painting")
-    together = _pasted(ground, pasted, at, scale) if mask is None else Pasted(_rgb(pasted, "composite"), _plane(mask))
-    if mask is not None and (at is not None or scale != 1.0):
-        raise _bad("In a composite the object has its place.", "Leave out at and scale, or the mask.")
-    request = HarmonizeRequest(
-        painting=to_pixels(ground),
-        composite=to_pixels(together.composite),
-        mask=to_pixels(together.mask),
-        loose_mask=None if loose_mask is None else to_pixels(_plane(loose_mask)),
-        parameters=_parameters(parameters),
-    )
+    request = _request(given, _parameters(parameters))
     with careful():
         outcome = run_request(request, _shelf(str(choose())), _observer(progress))
-    whole: Array = ground.copy()
+    whole: Array = to_array(request.painting).copy()
     picture = to_array(outcome.picture)
     whole[outcome.y : outcome.y + picture.shape[0], outcome.x : outcome.x + picture.shape[1]] = picture
     return whole
@@ -118,6 +113,26 @@ class _Told(Observer):
 
 def _observer(progress: Told | None) -> Observer:
     return SILENT if progress is None else _Told(progress)
+
+
+def _request(given: Given, parameters: Parameters) -> HarmonizeRequest:
+    ground = _rgb(given.painting, "painting")
+    if given.mask is None:
+        together = _pasted(ground, given.pasted, given.at, given.scale)
+    elif given.at is None and given.scale == 1.0:
+        together = Pasted(_rgb(given.pasted, "composite"), _plane(given.mask))
+    else:
+        raise _bad("In a composite the object has its place.", "Leave out at and scale, or the mask.")
+    loose, lends = (None if mask is None else to_pixels(_plane(mask)) for mask in (given.loose_mask, given.style_mask))
+    return HarmonizeRequest(
+        painting=to_pixels(ground),
+        composite=to_pixels(together.composite),
+        mask=to_pixels(together.mask),
+        loose_mask=loose,
+        parameters=parameters,
+        style=None if given.style is None else to_pixels(_rgb(given.style, "style")),
+        style_mask=lends,
+    )
 
 
 def _parameters(given: Mapping[str, Any]) -> Parameters:

@@ -51,7 +51,7 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     """
     clock = _PhaseClock(observer)
     clock.report(Phase.LOADING, 0.0)
-    network = shelf.get(_weights(request.parameters))
+    network = shelf.get(NETWORK if is_forward(request.parameters) else request.parameters.weights)
     clock.report(Phase.PREPARING, 0.0)
     try:
         change = _change(request, network, shelf.device, clock)
@@ -73,12 +73,11 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     return Harmonized(change.x, change.y, to_pixels(picture), metadata)
 
 
-def _weights(parameters: Parameters) -> str:
-    """Decoders know one network only."""
-    forward = parameters.method == "adain" or (
-        parameters.method == DEFAULT_METHOD and isinstance(effective(parameters), Instant)
-    )
-    return NETWORK if forward else parameters.weights
+def is_forward(parameters: Parameters) -> bool:
+    """Whether decoders do the work, which know one network only, whatever weights are asked for."""
+    if parameters.method == DEFAULT_METHOD:
+        return isinstance(effective(parameters), Instant)
+    return parameters.method == "adain"
 
 
 def _change(request: HarmonizeRequest, network: FeatureNetwork, device: torch.device, observer: Observer) -> Change:

@@ -57,6 +57,19 @@ def test_a_cut_out_is_pasted_and_harmonized() -> None:
     assert changed[32:48, 52:72].mean() > 0.8 and not changed[:10].any() and not changed[:, :30].any()
 
 
+def test_another_picture_or_a_part_of_it_is_imitated() -> None:
+    style = np.zeros((70, 110, 3), np.uint8)
+    style[:, :55, 2], style[:, 55:, 0] = painting()[:70, :55, 0], painting()[:70, :55, 1]  # half blue, half red
+    blue = np.zeros((70, 110), bool)
+    blue[:, :50] = True
+    settings = {**QUICK, "method": "adain", "strength": 1.0}
+    own, mixed, bluish = (
+        harmonize(painting(), composite(), disc(), **pictures, **settings)[disc()].mean(0)
+        for pictures in ({}, {"style": style}, {"style": Image.fromarray(style), "style_mask": blue})
+    )
+    assert bluish[2] - bluish[0] > mixed[2] - mixed[0] + 20 and mixed[1] < own[1] - 20
+
+
 def test_pictures_are_stylized_and_come_back_as_they_came() -> None:
     content, style = Image.fromarray(painting()), Image.fromarray(painting()[::-1])
     assert isinstance(stylize(content, style, size=48, iterations=2, weights="slim"), Image.Image)
@@ -70,6 +83,8 @@ def test_pictures_are_stylized_and_come_back_as_they_came() -> None:
         (lambda: harmonize(painting(), composite()), "no transparency"),
         (lambda: harmonize(painting(), composite(), disc(), at=(3, 4)), "has its place"),
         (lambda: harmonize(painting(), composite(), disc(), colour=3), "knows no colour"),
+        (lambda: harmonize(painting(), composite(), disc(), style_mask=~disc() & disc()), "style mask is empty"),
+        (lambda: harmonize(painting(), composite(), disc(), style=painting()[0, 0]), "style has the shape"),
         (lambda: harmonize(painting(), composite(), disc()[:50]), "mask is 120×50"),
         (lambda: harmonize(painting().astype(np.int64), composite(), disc()), "samples of int64"),
         (lambda: harmonize(painting()[0, 0], composite(), disc()), "shape"),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from painterly_engine.batch.description import entries_of
 from painterly_engine.batch.entries import Broken, Entry, request
 from painterly_engine.batch.folder import entries_in
 from painterly_engine.batch.in_engine import InEngine
-from painterly_engine.batch.ledger import Ledger, key_of
+from painterly_engine.batch.ledger import Ledger, key_of, network_key
 from painterly_engine.batch.running import State, run_batch
 from painterly_engine.batch.work import Done, Job, OneByOne
 from painterly_engine.cli.main import main
@@ -92,6 +93,14 @@ class TestFolders:
         roles = [entry.painting, entry.composite, entry.mask, entry.loose_mask]
         assert [path and path.name for path in roles] == list(names)
 
+    def test_every_name_is_known_in_a_folder_of_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "sea").mkdir()
+        names = ("target.png", "naive.png", "c_mask.png", "loose-mask.png", "style.jpg", "style_mask.png")
+        for name in (*names, "sketch.png", "my_painting.png"):
+            (tmp_path / "sea" / name).write_bytes(b"a picture")
+        (entry,) = entries_in(tmp_path, Parameters())
+        assert isinstance(entry, Entry) and [path.name for _, path in entry.files()] == list(names)
+
     def test_what_is_missing_or_twofold_breaks_that_job_only(self, pairs: Path) -> None:
         (pairs / "2/mask.png").unlink()
         (pairs / "10/painting.jpg").write_bytes(b"another")
@@ -113,10 +122,10 @@ class TestLists:
         one, two = self.listed(
             tmp_path,
             """
-            defaults: {preset: draft, strength: 0.7}
+            defaults: {preset: draft, strength: 0.7, style: night.jpg, style-mask: moon.png}
             jobs:
               - {name: cup, painting: sea.jpg, composite: c.png, mask: /m.png, loose-mask: l.png,
-                 seed: 3, weights: n.pth}
+                 seed: 3, weights: n.pth, style: day.jpg, method: local}
               - name: 7
                 painting: sea.jpg
                 objects:
@@ -129,7 +138,9 @@ class TestLists:
         assert isinstance(one, Entry) and isinstance(two, Entry)
         assert (one.painting, one.mask, one.loose_mask) == (tmp_path / "sea.jpg", Path("/m.png"), tmp_path / "l.png")
         assert (one.parameters.preset, one.parameters.strength, one.parameters.seed) == ("draft", 0.7, 3)
-        assert one.parameters.weights == str(tmp_path / "n.pth")
+        assert one.parameters.weights == str(tmp_path / "n.pth") and one.parameters.method == "local"
+        assert (one.style, one.style_mask) == (tmp_path / "day.jpg", None), "a mask is one of its own style's"
+        assert (two.style, two.style_mask) == (tmp_path / "night.jpg", tmp_path / "moon.png")
         assert two.name == "7" and two.parameters.strength == 0.2 and two.parameters.stylization is None
         (_, plain), (path, placed) = two.objects
         assert plain.at is None and path == tmp_path / "cat.png"
@@ -159,6 +170,8 @@ class TestLists:
             ("{name: a, painting: p, composite: c, mask: m, strength: much}", "Give a number"),
             ("{name: a, painting: p, composite: c, mask: m, strength: 7}", "strength of 7"),
             ("{name: a, painting: p, composite: c, mask: m, preset: best}", "no preset"),
+            ("{name: a, painting: p, composite: c, mask: m, method: mosaic}", "no method"),
+            ("{name: a, painting: p, composite: c, mask: m, style: [s]}", "Give text"),
             ("{name: ../a, painting: p, composite: c, mask: m}", "without slashes"),
             ("{name: a, painting: true, composite: c, mask: m}", "Give text"),
             ("just words", "key: value"),
@@ -222,6 +235,12 @@ class TestLedger:
             keys.add(key(weights=str(network)))
         assert len(keys) == 6
         assert key(weights="auto") in {key(), key(weights="vgg19") if key(weights="auto") != key() else key()}
+
+    def test_the_network_is_the_one_that_paints(self) -> None:
+        random = Parameters(weights="random")
+        slim = network_key(replace(random, preset="instant"))
+        assert network_key(replace(random, method="adain")) == slim
+        assert network_key(replace(random, preset="instant", method="local")) == network_key(random) != slim
 
     def test_what_no_batch_wrote_is_not_written_over(self, pairs: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
@@ -378,6 +397,27 @@ def test_failures_are_collected_and_shown(pairs: Path, capsys: pytest.CaptureFix
     assert "What failed" in page and "The mask is empty" in page
     note = json.loads((tmp_path / "out/1.painterly.json").read_text())
     assert note["about"]["network"]["name"].startswith("random")
+
+
+def test_a_style_for_all_jobs_counts_more_than_a_jobs_own(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[HarmonizeRequest] = []
+
+    def run(request: HarmonizeRequest, on_event: object) -> Result:
+        asked.append(request)
+        return invert(request, on_event)
+
+    monkeypatch.setattr("painterly_engine.cli.inline.run_inline", run)
+    for name, shade in (("own", 9), ("all", 200)):
+        Image.new("RGB", (30, 20), (shade, 0, 0)).save(tmp_path / f"{name}.png")
+    Image.new("L", (30, 20), 255).save(pairs / "2/style-mask.png")
+    Image.open(tmp_path / "own.png").save(pairs / "2/style.png")
+    for options in ([], ["--style", str(tmp_path / "all.png")]):
+        assert main(["batch", str(pairs), "-o", str(tmp_path / "out"), "--inline", *options]) == 0
+    styles = [request.style and request.style.data[0] for request in asked]
+    assert styles == [None, 9, None, 200, 200, 200], "another style makes every result anew"
+    assert [request.style_mask is not None for request in asked] == [False, True, False, False, False, False]
 
 
 def test_where_everything_fails_there_is_a_page_too(pairs: Path, tmp_path: Path) -> None:

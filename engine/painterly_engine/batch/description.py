@@ -1,12 +1,14 @@
 """``jobs.yaml``: a list of jobs, each checked on its own, so that one slip of the pen keeps no other from running.
 
-defaults: {preset: draft}       # any setting, for all jobs
+defaults: {preset: draft}       # any setting or style, for all jobs
 jobs:
   - name: cup
     painting: sea.jpg           # paths are as seen from this file
     composite: sea-with-cup.png
     mask: cup-mask.png
     loose-mask: cup-wide.png    # may be left out
+    style: night.jpg            # may be left out: imitated instead of the painting
+    style-mask: sky.png         # may be left out: where that may be imitated
     strength: 0.7               # any setting, for this job
   - name: terrace
     painting: terrace.jpg
@@ -49,6 +51,7 @@ def _is_place(value: object) -> bool:
 
 NUMBER, WHOLE, TEXT = (_is_number, "a number"), (_is_whole, "a whole number"), (_is_text, "text")
 SETTINGS: Mapping[str, tuple[Check, str]] = {
+    "method": TEXT,
     "preset": TEXT,
     "size": WHOLE,
     "iterations": WHOLE,
@@ -59,6 +62,7 @@ SETTINGS: Mapping[str, tuple[Check, str]] = {
     "seed": WHOLE,
 }
 FILES: Mapping[str, tuple[Check, str]] = dict.fromkeys(("painting", "composite", "mask", "loose-mask"), TEXT)
+STYLES: Mapping[str, tuple[Check, str]] = dict.fromkeys(("style", "style-mask"), TEXT)
 PLACING: Mapping[str, tuple[Check, str]] = {
     "file": TEXT,
     "at": (_is_place, "two whole numbers, for example [340, 278]"),
@@ -71,7 +75,7 @@ PLACING: Mapping[str, tuple[Check, str]] = {
 OBJECTS: Mapping[str, tuple[Check, str]] = {
     "objects": (lambda value: isinstance(value, list) and bool(value), "a list"),
 }
-JOB = {"name": (lambda value: _is_text(value) or _is_whole(value), "a name"), **FILES, **OBJECTS, **SETTINGS}
+JOB = {"name": (lambda value: _is_text(value) or _is_whole(value), "a name"), **FILES, **OBJECTS, **STYLES, **SETTINGS}
 
 
 def entries_of(file: Path, overriding: Mapping[str, Any]) -> list[Entry | Broken]:
@@ -83,7 +87,7 @@ def entries_of(file: Path, overriding: Mapping[str, Any]) -> list[Entry | Broken
         PainterlyError: UNREADABLE_FILE for a file that is no list of jobs; BAD_REQUEST for defaults that cannot be.
     """
     document = _parsed(file)
-    usual = _checked(document.get("defaults") or {}, SETTINGS, "the defaults")
+    usual = _checked(document.get("defaults") or {}, {**STYLES, **SETTINGS}, "the defaults")
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not jobs:
         raise _unreadable(file, "it has no list of jobs")
@@ -107,28 +111,31 @@ def _entry(
     named = job.get("name") if isinstance(job, dict) else None
     name = str(named) if named is not None else f"job {number}"
     try:
-        fields = _checked(job, JOB, f"job {number}")
+        own = _checked(job, JOB, f"job {number}")
+        fields = {**{key: value for key, value in usual.items() if "style" not in own or key not in STYLES}, **own}
         if Path(name).name != name or name.startswith(".") or "\\" in name:
             raise _bad(f"“{name}” cannot be a file's name.", "Give a name without slashes.")
-        settings = {**usual, **{key: fields[key] for key in SETTINGS if key in fields}}
+        settings = {key: fields[key] for key in SETTINGS if key in fields}
         return _made(name, fields, folder, _parameters(settings, folder, overriding))
     except PainterlyError as error:
         return Broken(name, error)
 
 
 def _made(name: str, fields: Mapping[str, Any], folder: Path, parameters: Parameters) -> Entry:
-    painting, composite, mask, loose = (_path(fields[key], folder) if key in fields else None for key in FILES)
+    painting, composite, mask, loose, style, lends = (
+        _path(fields[key], folder) if key in fields else None for key in (*FILES, *STYLES)
+    )
     if painting is None:
         raise _bad("It has no painting.", "Add “painting: FILE”.")
     if "objects" in fields:
         if composite or mask:
             raise _bad("It has both objects and a composite or mask.", "Leave one of them out.")
         objects = tuple(_object(one, folder) for one in fields["objects"])
-        return Entry(name, painting, objects=objects, loose_mask=loose, parameters=parameters)
+        return Entry(name, painting, None, None, objects, loose, style, lends, parameters)
     for key, path in {"composite": composite, "mask": mask}.items():
         if path is None:
             raise _bad(f"It has no {key}.", f"Add “{key}: FILE”, or give objects to be pasted in.")
-    return Entry(name, painting, composite, mask, loose_mask=loose, parameters=parameters)
+    return Entry(name, painting, composite, mask, (), loose, style, lends, parameters)
 
 
 def _object(given: object, folder: Path) -> tuple[Path, Placement]:

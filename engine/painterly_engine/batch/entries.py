@@ -21,6 +21,7 @@ class Entry:
 
     Attributes:
         name: of its result; no other entry of the batch has it.
+        style, style_mask: what is imitated, and where in it, as in ``HarmonizeRequest``.
     """
 
     name: str
@@ -29,11 +30,13 @@ class Entry:
     mask: Path | None = None
     objects: tuple[tuple[Path, Placement], ...] = ()
     loose_mask: Path | None = None
+    style: Path | None = None
+    style_mask: Path | None = None
     parameters: Parameters = field(default_factory=Parameters)
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file it is made from, by what it is."""
-        for role in ("painting", "composite", "mask", "loose_mask"):
+        for role in ("painting", "composite", "mask", "loose_mask", "style", "style_mask"):
             path: Path | None = getattr(self, role)
             if path is not None:
                 yield role, path
@@ -75,11 +78,15 @@ def request(entry: Entry) -> HarmonizeRequest:
         PainterlyError: as ``read``, and SIZE_MISMATCH.
     """
     pictures = read(entry)
-    loose = None if entry.loose_mask is None else to_pixels(read_mask(entry.loose_mask))
+    loose, lends = (
+        None if path is None else to_pixels(read_mask(path)) for path in (entry.loose_mask, entry.style_mask)
+    )
     return HarmonizeRequest(
         painting=to_pixels(pictures.painting.pixels),
         composite=to_pixels(pictures.pasted.composite),
         mask=to_pixels(pictures.pasted.mask),
         loose_mask=loose,
         parameters=entry.parameters,
+        style=None if entry.style is None else to_pixels(read_rgb(entry.style).pixels),
+        style_mask=lends,
     )

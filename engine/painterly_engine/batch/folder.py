@@ -2,7 +2,7 @@
 
 Either a folder for each job (``cup/painting.jpg``, ``cup/composite.png``, ``cup/mask.png``) or the job's name first
 (``cup_painting.jpg`` …). The names of Luan et al.'s own data (``0_target.jpg``, ``0_naive.jpg``, ``0_c_mask.jpg``,
-``0_c_mask_dilated.jpg``) are known too.
+``0_c_mask_dilated.jpg``) are known too. A style and a style mask may be there.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ ROLES = {
     "mask": ("mask", "c_mask"),
     "composite": ("composite", "naive"),
     "painting": ("painting", "target"),
+    "style": ("style",),
+    "style_mask": ("style_mask",),
 }
 NEEDED = ("painting", "composite", "mask")
 PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 ROLE_OF = {word: role for role, words in ROLES.items() for word in words}
 _ROLES = "|".join(sorted(ROLE_OF, key=len, reverse=True)).replace("_", "[_-]")
-NAMED = re.compile(rf"(?:(?P<name>.+?)[_-])?(?P<role>{_ROLES})", re.IGNORECASE)
+NAMED = re.compile(rf"(?P<name>.+?)[_-](?P<role>{_ROLES})", re.IGNORECASE)
 
 Files = dict[str, Path]
 
@@ -56,10 +58,11 @@ def _take(found: dict[str, Files], broken: list[Entry | Broken], paths: Iterable
     for path in sorted(paths):
         if path.suffix.lower() not in PICTURES or path.name.startswith("."):
             continue
-        match = NAMED.fullmatch(path.stem)
-        if match is None or (job is None) != (match["name"] is not None):
+        match = NAMED.fullmatch(path.stem) if job is None else None
+        name = job if match is None else match["name"]
+        role = ROLE_OF.get((path.stem if match is None else match["role"]).lower().replace("-", "_"))
+        if name is None or role is None:
             continue
-        name, role = job or match["name"], ROLE_OF[match["role"].lower().replace("-", "_")]
         files = found.setdefault(name, {})
         if role in files:
             broken.append(Broken(name, _bad(f"{files[role].name} and {path.name} could both be its {_words(role)}.")))
@@ -77,6 +80,8 @@ def _entry(name: str, files: Files, parameters: Parameters) -> Entry | Broken:
         composite=files["composite"],
         mask=files["mask"],
         loose_mask=files.get("loose_mask"),
+        style=files.get("style"),
+        style_mask=files.get("style_mask"),
         parameters=parameters,
     )
 

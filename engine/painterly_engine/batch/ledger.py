@@ -140,10 +140,10 @@ def network_key(parameters: Parameters) -> str:
         PainterlyError: as ``NetworkShelf.get``.
     """
     from painterly_engine.first_look import DECODERS, NETWORK
+    from painterly_engine.job import is_forward
     from painterly_engine.network import shelf, store
-    from painterly_engine.presets import Instant, effective
 
-    if isinstance(effective(parameters), Instant):
+    if is_forward(parameters):
         return "+".join(store.passport_of(name).sha256 for name in (NETWORK, DECODERS))
     return shelf.digest(parameters.weights)
 

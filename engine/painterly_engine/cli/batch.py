@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -44,6 +44,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="for the results (default: one beside the jobs)"
     )
+    harmonize.add_style(parser.add_argument_group("pictures, for all jobs"))
     harmonize.add_parameters(parser)
     parser.set_defaults(**{field.name: None for field in fields(Parameters) if field.name != "previews"})
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
@@ -60,7 +61,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     if arguments.at_once < 1:
         raise PainterlyError(ErrorCode.BAD_REQUEST, "At least one job must run at a time.", "Give --at-once 1 or more.")
-    entries = _entries(arguments.jobs, _given(arguments))
+    entries = [_in_style(entry, arguments) for entry in _entries(arguments.jobs, _given(arguments))]
     ledger = Ledger(arguments.output or _beside(arguments.jobs))
     with _Shown(len(entries)) as shown, _crew(arguments) as crew:
         outcomes = run_batch(entries, ledger, crew, shown.tell, shown.ended)
@@ -85,6 +86,15 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _entries(jobs: Path, given: dict[str, Any]) -> list[Entry | Broken]:
     return entries_in(jobs, Parameters(**given)) if jobs.is_dir() else entries_of(jobs, given)
+
+
+def _in_style(entry: Entry | Broken, arguments: argparse.Namespace) -> Entry | Broken:
+    """As the command line says, which counts more than a list; a style's mask goes with it."""
+    if isinstance(entry, Broken):
+        return entry
+    if arguments.style is not None:
+        return replace(entry, style=arguments.style, style_mask=arguments.style_mask)
+    return replace(entry, style_mask=arguments.style_mask or entry.style_mask)
 
 
 def _beside(jobs: Path) -> Path:

@@ -36,10 +36,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     pictures = parser.add_argument_group("pictures")
     add_places(pictures)
     pictures.add_argument("--loose-mask", type=Path, metavar="FILE", help="where pixels may change (default: computed)")
-    pictures.add_argument("--style", type=Path, metavar="FILE", help="imitate this picture instead of the painting")
-    pictures.add_argument(
-        "--style-mask", type=Path, metavar="FILE", help="white where the style may be taken from (default: everywhere)"
-    )
+    add_style(pictures)
     pictures.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the result")
     add_parameters(parser)
     parser.add_argument("--inline", action="store_true", help="run in this process, without an engine")
@@ -65,6 +62,14 @@ def add_places(pictures: argparse._ArgumentGroup, *, required: bool = True) -> N
     pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
     pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
     pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
+
+
+def add_style(pictures: argparse._ArgumentGroup) -> None:
+    """What is imitated."""
+    pictures.add_argument("--style", type=Path, metavar="FILE", help="imitate this picture instead of the painting")
+    pictures.add_argument(
+        "--style-mask", type=Path, metavar="FILE", help="white where the style may be taken from (default: everywhere)"
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
