@@ -10,8 +10,8 @@ from painterly_protocol.pixels import Pixels
 
 PRESETS = ("instant", "draft", "standard", "high", "published")
 DEFAULT_PRESET = "standard"
-METHODS = ("two-pass", "pass-one", "local", "global", "adain")
-DEFAULT_METHOD = "two-pass"
+METHODS = ("two-pass", "pass-one", "local", "global", "multi-style", "adain")
+DEFAULT_METHOD, MIXING = "two-pass", "multi-style"
 MIN_SIZE, MAX_SIZE = 32, 16384  # longest side of a working picture
 MAX_ITERATIONS = 100_000
 
@@ -33,7 +33,7 @@ class Parameters:
         seed: of the randomised patch search.
         previews: send PREVIEW pictures while the job runs.
         method: a name of ``METHODS``. "two-pass" is the preset's own way, from coarse to fine; for the others the
-            preset only says how large and how long.
+            preset only says how large and how long. "multi-style" imitates the painting and the style together.
     """
 
     preset: str = DEFAULT_PRESET
@@ -83,7 +83,8 @@ class HarmonizeRequest:
         as_layer: give the repainted object back as a layer (see ``Result.picture``).
 
     Raises:
-        PainterlyError: SIZE_MISMATCH or BAD_REQUEST when the pictures do not belong together.
+        PainterlyError: SIZE_MISMATCH or BAD_REQUEST when the pictures do not belong together, or are not what the
+            method needs.
     """
 
     painting: Pixels
@@ -108,6 +109,11 @@ class HarmonizeRequest:
             raise _bad("Painting and composite differ in their sample type.", "Convert one of them.")
         if any(mask is not None and mask.channels != 1 for mask in (self.mask, self.loose_mask, self.style_mask)):
             raise _bad("A mask must have one channel.", "Convert it to grey.")
+        if self.parameters.method == MIXING and self.style is None and self.style_mask is None:
+            raise _bad(
+                f"The method {MIXING} mixes the painting with another picture, and none is there.",
+                "Choose one as the style, or the method global.",
+            )
 
 
 def _check_size(name: str, picture: Pixels | None, other_name: str, other: Pixels) -> None:

@@ -18,7 +18,7 @@ from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
-from painterly_protocol.request import DEFAULT_METHOD, METHODS, HarmonizeRequest, Parameters
+from painterly_protocol.request import DEFAULT_METHOD, METHODS, MIXING, HarmonizeRequest, Parameters
 
 HEIGHT, WIDTH = 60, 80
 QUICK = Parameters(preset="published", size=48, iterations=3)
@@ -233,6 +233,8 @@ EVERY_WAY = [
 def test_samples_beyond_all_measure_end_in_a_sentence_or_a_picture(parameters: Parameters, sample: float) -> None:
     pictures = scene("float32")
     pictures["composite"][HEIGHT // 2, WIDTH // 2] = sample
+    if parameters.method == MIXING:
+        pictures["style"] = pictures["painting"][::-1]
     request = HarmonizeRequest(**{name: to_pixels(array) for name, array in pictures.items()}, parameters=parameters)
     try:
         outcome = run_request(request, NetworkShelf("cpu"), SILENT)

@@ -15,7 +15,8 @@ from painterly_engine.progress import SILENT
 from painterly_engine.stylizing.job import as_published
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
-from painterly_protocol.request import METHODS, HarmonizeRequest, Parameters
+from painterly_protocol.pixels import Pixels
+from painterly_protocol.request import METHODS, MIXING, HarmonizeRequest, Parameters
 from support.passes import Recorder
 
 HEIGHT, WIDTH = 150, 200
@@ -29,7 +30,7 @@ def request(kind: str = "uint8", **options: Any) -> HarmonizeRequest:
     radius = np.hypot(y - 75, x - 60)
     composite = painting.copy()
     composite[radius < 20] = (np.array([0.9, 0.2, 0.1]) * white).astype(kind)
-    style = options.pop("style", None)
+    style = options.pop("style", to_pixels(painting[:90, ::-1]) if options.get("method") == MIXING else None)
     return HarmonizeRequest(
         to_pixels(painting),
         to_pixels(composite),
@@ -70,7 +71,7 @@ def test_only_the_neighbourhood_of_the_object_changes(shelf: NetworkShelf, metho
         assert picture.shape[2] / picture.shape[1] == pytest.approx(WIDTH / HEIGHT, rel=0.02)
 
 
-@pytest.mark.parametrize("method", ["local", "global"])
+@pytest.mark.parametrize("method", ["local", "global", "multi-style"])
 def test_losses_are_told_and_go_down(shelf: NetworkShelf, method: str) -> None:
     heard = Recorder()
     run_request(request(method=method, iterations=12), shelf, heard)
@@ -97,6 +98,33 @@ def test_another_picture_can_be_imitated(shelf: NetworkShelf, method: str) -> No
     asked, own = request(method=method, style=to_pixels(blue), iterations=15, strength=1.0), request(method=method)
     bluish, usual = (whole(one, run_request(one, shelf, SILENT))[60:90, 45:75].mean((0, 1)) for one in (asked, own))
     assert bluish[2] - bluish[0] > usual[2] - usual[0]
+
+
+def test_multi_style_lies_between_the_painting_and_the_other_picture(shelf: NetworkShelf) -> None:
+    def coloured(channel: int, height: int, width: int) -> np.ndarray:
+        found = np.full((height, width, 3), 40, np.uint8)
+        found[..., channel] = np.random.default_rng(channel).integers(100, 255, (height, width))
+        return found
+
+    green, blue = coloured(1, HEIGHT, WIDTH), to_pixels(coloured(2, 90, 70))
+    composite, red = green.copy(), np.s_[60:90, 45:75]
+    composite[red] = (230, 50, 25)
+    mask = (composite != green).any(2).astype(np.uint8) * 255
+
+    def greenness(method: str, style: Pixels | None) -> float:
+        settings = Parameters("draft", 80, 80, strength=1.0, detail=0.0, weights="slim", method=method)
+        pictures = (to_pixels(green), to_pixels(composite), to_pixels(mask))
+        asked = HarmonizeRequest(*pictures, parameters=settings, style=style)
+        return float(whole(asked, run_request(asked, shelf, SILENT))[red][..., 1].mean())
+
+    both = greenness("multi-style", blue)
+    assert greenness("global", blue) + 10 < both < greenness("global", None) - 10
+
+
+def test_multi_style_needs_something_to_mix_the_painting_with() -> None:
+    with pytest.raises(PainterlyError, match="mixes the painting with another picture") as caught:
+        request(method="multi-style", style=None)
+    assert caught.value.code is ErrorCode.BAD_REQUEST and "style" in caught.value.advice
 
 
 def test_a_preset_says_how_large_and_how_long() -> None:

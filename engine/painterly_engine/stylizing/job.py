@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,16 +17,17 @@ from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer, Relay
 from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.objective import Pictures
-from painterly_engine.repaint.scales import levels, surroundings, working_size
+from painterly_engine.repaint.scales import Level, levels, surroundings, working_size
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.resample import resize
 from painterly_engine.stylizing.adain import stylize_adain
 from painterly_engine.stylizing.local import stylize_local
-from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Method, Walk, Wanted, Whole
+from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Method, Several, Walk, Wanted, Whole
+from painterly_engine.stylizing.several import stylize_by_several
 from painterly_engine.stylizing.whole import stylize_whole
 from painterly_engine.surroundings import canvas_of, change_of
 from painterly_engine.window import Box, box_of
-from painterly_protocol.request import MIN_SIZE, HarmonizeRequest, Parameters
+from painterly_protocol.request import MIN_SIZE, MIXING, HarmonizeRequest, Parameters
 
 LEAST_ITERATIONS = 30
 """Of the optimising methods at a preset that knows none."""
@@ -60,21 +62,27 @@ def stylize_object(
 ) -> Change:
     """
     Args:
-        method: ``Whole``, ``Local`` or ``Adain``.
+        method: any; ``Several`` imitates the painting and the request's style.
         size: longest side, in pixels, that the object's surroundings are worked on at.
 
     Raises:
         PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
     """
     canvas = canvas_of(request, device)
-    (level,) = levels(canvas.around, canvas.size, (size,), network.smallest_side(), canvas.part)
+    level = _level(canvas, size, network)
     telling = Telling(observer, canvas)
     telling.plan([level], 1)
     pictures = canvas.pictures(level)
-    small = _painted(canvas, pictures, network, method, _InPlace(observer, telling, pictures.support))
-    own = canvas.composite
+    shown = _InPlace(observer, telling, pictures.support)
+    if isinstance(method, Several):
+        alone = canvas_of(replace(request, style=None, style_mask=None, parameters=Parameters()), device)
+        own = alone.pictures(_level(alone, size, network))
+        small = _mixed([own, pictures], network, method, shown)
+    else:
+        small = _painted(canvas, pictures, network, method, shown)
     kept = request.parameters.detail  # of what the working size could not show
-    found = resize(small, canvas.around.size) + kept * (own - resize(pictures.composite, canvas.around.size))
+    lost = canvas.composite - resize(pictures.composite, canvas.around.size)
+    found = resize(small, canvas.around.size) + kept * lost
     found = found.clamp(0, 1)
     telling.finished(found, canvas.support)
     about: dict[str, object] = {
@@ -112,7 +120,8 @@ def _method(parameters: Parameters, settings: presets.Method, network: FeatureNe
         ratio=10 ** (LEAST_RATIO - (LEAST_RATIO - MOST_RATIO) * parameters.strength),
     )
     walk = Walk(iterations=_iterations(parameters, settings), seed=parameters.seed)
-    return Local(wanted, walk) if parameters.method == "local" else Whole(wanted, walk)
+    kinds: dict[str, type[Whole | Local | Several]] = {"local": Local, MIXING: Several}
+    return kinds.get(parameters.method, Whole)(wanted, walk)
 
 
 def _iterations(parameters: Parameters, settings: presets.Method) -> int:
@@ -121,6 +130,18 @@ def _iterations(parameters: Parameters, settings: presets.Method) -> int:
         return parameters.iterations
     scales = len(settings.sides) if isinstance(settings, presets.Repaint) else 1
     return max(LEAST_ITERATIONS, settings.iterations * scales)
+
+
+def _level(canvas: Canvas, size: int, network: FeatureNetwork) -> Level:
+    (level,) = levels(canvas.around, canvas.size, (size,), network.smallest_side(), canvas.part)
+    return level
+
+
+def _mixed(sources: Sequence[Pictures], network: FeatureNetwork, method: Several, observer: Observer) -> Tensor:
+    """(3, h, w), the surroundings at the working size, in the manner of all the sources' contexts together."""
+    network = for_iterating(network).pooled_by(method.walk.pooling)
+    contexts, lends = [one.context for one in sources], [one.lends for one in sources]
+    return stylize_by_several(sources[0].composite, contexts, network, method, observer, lends)
 
 
 def _painted(canvas: Canvas, pictures: Pictures, network: FeatureNetwork, method: Method, observer: Observer) -> Tensor:
@@ -133,7 +154,7 @@ def _painted(canvas: Canvas, pictures: Pictures, network: FeatureNetwork, method
     if isinstance(method, Local):
         here = pictures.ground if canvas.part is None else None
         return stylize_local(content, context, pictures.support, network, method, observer, here=here, lends=lends)[0]
-    assert isinstance(method, Whole), "several paintings are no job"
+    assert isinstance(method, Whole), "all others are above"
     return stylize_whole(content, context, network, method, observer, lends)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -16,7 +17,12 @@ from painterly_engine.stylizing.terms import Objective, Term, besides_style, lay
 
 
 def stylize_by_several(
-    content: Tensor, paintings: Sequence[Tensor], network: FeatureNetwork, method: Several, observer: Observer
+    content: Tensor,
+    paintings: Sequence[Tensor],
+    network: FeatureNetwork,
+    method: Several,
+    observer: Observer,
+    lends: Sequence[Tensor | None] = (),
 ) -> Tensor:
     """
     Args:
@@ -24,6 +30,7 @@ def stylize_by_several(
         paintings: (3, H', W') each, of any size; at least one.
         network: with the layers that the method names, its poolings as the method wants them (``prepared``).
         observer: is told of every iteration.
+        lends: (H', W') in [0, 1], how much of each place of each painting is imitated; all of it if None or not given.
 
     Returns:
         (3, H, W) in [0, 1].
@@ -33,7 +40,7 @@ def stylize_by_several(
     """
     layers = layers_read(method.wanted, network)
     kept = see(content, network, layers)
-    imitated = [see(painting, network, layers) for painting in paintings]
+    imitated = [see(painting, network, layers, places) for painting, places in zip_longest(paintings, lends)]
     terms = [*_styles(kept, imitated, method), *besides_style(kept, imitated, method.wanted)]
     objective = Objective(network, layers, terms)
     return descend(objective, start(content, method.walk), method.walk, observer, lambda picture: picture)

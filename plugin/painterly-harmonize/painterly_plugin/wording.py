@@ -28,6 +28,7 @@ _METHODS = {
     "pass-one": (_("First pass alone"), _("Rougher and quicker")),
     "local": (_("Local style"), _("Colours and texture of the painting for the object alone")),
     "global": (_("Global style"), _("Colours and texture of the painting for the object and all around it")),
+    "multi-style": (_("Two styles"), _("Colours and texture of the painting and of the style source together")),
     "adain": (_("Feed-forward"), _("In one go, within moments")),
 }
 _GENRES = {
