@@ -56,7 +56,8 @@ def test_what_is_named_twice_is_timed_twice() -> None:
     chosen = variants(["global"], {"weights": ["slim", "slim"], "iterations": [2]})
     told: list[str] = []
     first, again = Bench(Subject(noise(1), noise(2)), size=48).run_all(chosen, lambda one: told.append(one.name))
-    assert len(told) == 2 and first.seconds != again.seconds and np.array_equal(first.picture, again.picture)
+    assert len(told) == 2 and first.seconds != again.seconds and again.work is not None and again.work > 0
+    assert np.array_equal(first.picture, again.picture)
 
 
 @pytest.mark.parametrize("method", ["local", "global", "adain", "two-pass", "pass-one"])
@@ -73,7 +74,7 @@ def test_objects_are_painted_by_each_method_and_nothing_else_is(method: str) -> 
 
 def outcome(name: str, step: float | None, losses: list[LossPoint]) -> Outcome:
     figures = [Figure("seam", "How hard.", 2.0, 1.5)]
-    return Outcome(Variant("global", {}, name), noise(4), 3.0, step, losses, figures)
+    return Outcome(Variant("global", {}, name), noise(4), 3.0, step, step and step / 2, losses, figures)
 
 
 def test_the_table_has_a_row_a_variant_and_gaps_where_there_is_no_number() -> None:
@@ -87,6 +88,7 @@ def test_the_table_has_a_row_a_variant_and_gaps_where_there_is_no_number() -> No
     found = list(csv.DictReader(io.StringIO(page.as_csv(rows))))
     assert [row["variant"] for row in found] == ["first", "second", "third, quick"]
     assert [row["times the first"] for row in found] == ["1", "2", ""]
+    assert [row["of a processor"] for row in found] == ["0.25", "0.5", ""]
     assert [row["loss: style"] for row in found] == ["3", "", ""] and found[2]["loss: content"] == "4"
     assert found[0]["seam"] == "1.5" and found[0]["seconds"] == "3"
 

@@ -49,6 +49,7 @@ def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
         "variant",
         "seconds",
         "seconds an iteration",
+        "of a processor",
         "times the first",
         *(f"loss: {name}" for name in parts),
         *figures,
@@ -58,7 +59,14 @@ def table(outcomes: Sequence[Outcome]) -> list[list[str]]:
         last = one.losses[-1].values if one.losses else {}
         found = {figure.name: figure.result for figure in one.figures}
         pace = None if one.step is None else one.step / steps[0]
-        numbers = [one.seconds, one.step, pace, *(last.get(name) for name in parts), *(found.get(n) for n in figures)]
+        numbers = [
+            one.seconds,
+            one.step,
+            one.work,
+            pace,
+            *(last.get(name) for name in parts),
+            *(found.get(n) for n in figures),
+        ]
         rows.append([one.variant.name, *("" if number is None else f"{number:.4g}" for number in numbers)])
     return rows
 

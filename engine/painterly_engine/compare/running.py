@@ -55,6 +55,7 @@ class Outcome:
         picture: (H, W, 3) of the content's size.
         seconds: of the whole run without loading the network.
         step: median seconds from iteration to iteration; None for methods that do not iterate.
+        work: the same in seconds of a processor, which what else the machine does changes little.
         losses: at every iteration told.
         figures: our own.
     """
@@ -63,6 +64,7 @@ class Outcome:
     picture: Bytes
     seconds: float
     step: float | None
+    work: float | None
     losses: Sequence[LossPoint]
     figures: Sequence[Figure]
 
@@ -113,7 +115,7 @@ class Bench:
         size = (last.picture.shape[1], last.picture.shape[0])
         picture = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BILINEAR))
         losses = [point for point in last.losses if point.iteration <= done]
-        return Outcome(variant, picture, seconds, last.step, losses, self._figures(picture))
+        return Outcome(variant, picture, seconds, last.step, last.work, losses, self._figures(picture))
 
     def run(self, variant: Variant) -> Outcome:
         """
@@ -123,7 +125,8 @@ class Bench:
         clock = _Clock(self.observer)
         with careful():
             picture = self._paint(variant, clock)
-        return Outcome(variant, picture, clock.seconds(), clock.step(), clock.losses, self._figures(picture))
+        seconds, (step, work) = clock.seconds(), clock.steps()
+        return Outcome(variant, picture, seconds, step, work, clock.losses, self._figures(picture))
 
     def _paint(self, variant: Variant, observer: Observer) -> Bytes:
         if variant.method == PASTED:
@@ -232,13 +235,13 @@ class _Looks(Relay):
 
 
 class _Clock(Relay):
-    """Reads a clock at every iteration; the network's loading does not count."""
+    """Reads the clocks at every iteration; the network's loading does not count."""
 
     def __init__(self, inner: Observer) -> None:
         super().__init__(inner)
         self.losses: list[LossPoint] = []
         self._started: float | None = None
-        self._ticks: dict[Phase, list[float]] = {}
+        self._ticks: dict[Phase, list[tuple[float, float]]] = {}
 
     def report(
         self,
@@ -255,7 +258,7 @@ class _Clock(Relay):
         elif self._started is None:
             self._started = now
         if iterations and iteration:
-            self._ticks.setdefault(phase, []).append(now)
+            self._ticks.setdefault(phase, []).append((now, time.process_time()))
         if losses:
             self.losses.append(LossPoint(phase.value, iteration, dict(losses)))
         super().report(phase, fraction, iteration=iteration, iterations=iterations, losses=losses)
@@ -263,6 +266,10 @@ class _Clock(Relay):
     def seconds(self) -> float:
         return 0.0 if self._started is None else time.perf_counter() - self._started
 
-    def step(self) -> float | None:
-        steps = [after - before for ticks in self._ticks.values() for before, after in pairwise(ticks)]
-        return statistics.median(steps) if steps else None
+    def steps(self) -> tuple[float | None, float | None]:
+        """Median seconds, by the clock on the wall and by the processor's."""
+        pairs = [pair for ticks in self._ticks.values() for pair in pairwise(ticks)]
+        if not pairs:
+            return None, None
+        wall, work = (statistics.median(after[k] - before[k] for before, after in pairs) for k in (0, 1))
+        return wall, work
