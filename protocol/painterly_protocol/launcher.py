@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from painterly_protocol import paths, remote
+from painterly_protocol import paths, remote, sandbox
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -24,6 +24,7 @@ HANDSHAKE_S = 2.0
 REMOTE_HANDSHAKE_S = 10.0
 GIST_LINES = 3
 NOTHING = "it said nothing."
+ADVICE = "Start it with “painterly serve” in a terminal to see why, or run install.py again."
 
 # Where the folders of ``paths`` are moved to.
 _FOLDERS = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LOG_DIR", "PAINTERLY_KEYS_DIR")
@@ -90,7 +91,7 @@ def spawn(command: Sequence[str], runtime_dir: Path | None = None) -> subprocess
 
 def _detached(command: Sequence[str], environment: Mapping[str, str], log: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        list(command),
+        sandbox.on_host(command, environment),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -140,5 +141,5 @@ def _start_failed(reason: str) -> PainterlyError:
     return PainterlyError(
         ErrorCode.ENGINE_START_FAILED,
         f"The engine could not be started. {reason}",
-        "Start it with “painterly serve” in a terminal to see why, or run install.py again.",
+        sandbox.ADVICE if sandbox.is_flatpak() else ADVICE,
     )

@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 from painterly_plugin import ways
 from painterly_plugin.config import REPAIR, Config
 from painterly_plugin.language import _
-from painterly_protocol import paths
+from painterly_protocol import paths, sandbox
 from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Status
@@ -127,7 +127,7 @@ def describe_status(found: Status | None) -> Mapping[str, str]:
 
 def command_line(config: Config, *arguments: str) -> list[str]:
     """The engine's ``painterly`` command, run by the Python it is installed in."""
-    return [config.engine_command[0], "-m", "painterly_engine.cli", *arguments]
+    return sandbox.on_host([config.engine_command[0], "-m", "painterly_engine.cli", *arguments], _environment())
 
 
 def networks(config: Config) -> list[Network]:
@@ -261,5 +261,4 @@ def _answer_or_error(config: Config) -> str:
 
 
 def _environment() -> dict[str, str]:
-
     return clean_environment(os.environ)

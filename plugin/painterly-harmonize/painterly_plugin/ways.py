@@ -17,6 +17,7 @@ from typing import Protocol
 
 from painterly_plugin.config import REPAIR, Config
 from painterly_plugin.language import _
+from painterly_protocol import sandbox
 from painterly_protocol.bridge import is_answer, read_message, write_message
 from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -207,13 +208,14 @@ class BridgedClient:
 def _bridge(config: Config, start: bool) -> subprocess.Popen[bytes]:
     place = [] if config.runtime_dir is None else ["--runtime-dir", str(config.runtime_dir)]
     own = [config.engine_command[0], "-m", "painterly_protocol.bridge", *place, "--client", CLIENT]
+    environment = clean_environment(os.environ)
     try:
         return subprocess.Popen(
-            [*own, *([] if start else ["--no-start"]), "--", *config.engine_command],
+            sandbox.on_host([*own, *([] if start else ["--no-start"]), "--", *config.engine_command], environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=clean_environment(os.environ),
+            env=environment,
             creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
         )
     except OSError as error:
