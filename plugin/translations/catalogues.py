@@ -16,22 +16,7 @@ FOLDER = Path(__file__).resolve().parent
 PLUGIN = FOLDER.parent / "painterly-harmonize"
 DOMAIN = "painterly-harmonize"
 MAGIC = 0x950412DE
-# Sentences of the engine and the protocol that users meet.
-FROM_THE_ENGINE = (
-    "The engine is not running.",
-    "The engine has stopped in the middle of the conversation.",
-    "Try again, it will be started anew; if it happens twice, look into its log with “painterly doctor”.",
-    "The engine is running but does not answer.",
-    "Stop it with “painterly stop” (or end its process) and try again.",
-    "Start it with “painterly serve” in a terminal to see why, or run install.py again.",
-    "Run install.py again, stop the engine with “painterly stop” (or end its process) and restart GIMP.",
-    "The mask is empty: there is no object to harmonize.",
-    "The job was cancelled.",
-    "No trained network was at hand: random weights were used, which give noise and blur. "
-    "Run “painterly weights fetch vgg19”.",
-    "The object is so small or thin at this working size that nothing of the painting was matched to it. "
-    "Raise the working size.",
-)
+ENGINE_WORDS = PLUGIN / "painterly_plugin" / "engine_words.py"
 
 
 def messages() -> dict[str, list[str]]:
@@ -42,9 +27,17 @@ def messages() -> dict[str, list[str]]:
             continue
         for text in _calls(ast.parse(file.read_text(encoding="utf-8"))):
             found.setdefault(text, []).append(file.relative_to(PLUGIN).as_posix())
-    for text in FROM_THE_ENGINE:
+    for text in from_the_engine():
         found.setdefault(text, []).append("engine")
     return found
+
+
+def from_the_engine() -> tuple[str, ...]:
+    """The engine's sentences that the plug-in translates."""
+    assigned = ast.parse(ENGINE_WORDS.read_text(encoding="utf-8")).body[-1]
+    assert isinstance(assigned, ast.Assign)
+    texts: tuple[str, ...] = ast.literal_eval(assigned.value)
+    return texts
 
 
 def _calls(tree: ast.AST) -> Iterator[str]:

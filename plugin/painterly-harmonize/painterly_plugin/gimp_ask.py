@@ -294,6 +294,7 @@ class Window:
         elif isinstance(news, Sketch):
             sketched = news.result
             self._preview.show_after(pasted(job.subject.painting, sketched.picture, sketched.x, sketched.y))
+            self._say(_("This is a first look; now it is painted in earnest"))
         elif isinstance(news, Queued):
             self._say(wording.queue_text(news.position))
         elif isinstance(news, Progress):

@@ -14,12 +14,13 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 from gi.repository import Gdk, Gimp, GimpUi, Gio, GLib, Gtk  # noqa: E402
 
-from painterly_plugin import engine_room  # noqa: E402
+from painterly_plugin import engine_room, report  # noqa: E402
 from painterly_plugin.config import Config  # noqa: E402
 from painterly_plugin.engine_room import Download, Errand, Network  # noqa: E402
 from painterly_plugin.gimp_help import help_button  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_protocol import paths  # noqa: E402
+from painterly_protocol.errors import PainterlyError  # noqa: E402
 from painterly_protocol.messages import Status  # noqa: E402
 
 POLL_MS = 200
@@ -130,7 +131,7 @@ class EngineWindow:
 
     def _show_state(self, answer: tuple[Status | None] | Exception) -> None:
         if isinstance(answer, Exception):
-            self._state.set_text(_(str(answer)))
+            self._state.set_text(_sentence_of(answer))
             self._stop.set_sensitive(True)
             return
         lines = engine_room.describe_status(answer[0])
@@ -157,7 +158,7 @@ class EngineWindow:
         for child in self._networks.get_children():
             self._networks.remove(child)
         if isinstance(answer, Exception):
-            self._networks.pack_start(Gtk.Label(label=_(str(answer)), xalign=0.0, wrap=True), False, False, 0)
+            self._networks.pack_start(Gtk.Label(label=_sentence_of(answer), xalign=0.0, wrap=True), False, False, 0)
         else:
             self._rows = [NetworkRow(self._config, network, self._ask_networks) for network in answer]
             for row in self._rows:
@@ -207,6 +208,12 @@ class EngineWindow:
             return GLib.SOURCE_REMOVE
 
         GLib.timeout_add(POLL_MS, look)
+
+
+def _sentence_of(error: Exception) -> str:
+    """Sentence and advice; the traceback of a surprise goes to the log."""
+    log = None if isinstance(error, PainterlyError) else report.write_log(error, paths.log_dir())
+    return report.describe(error, log)
 
 
 class NetworkRow:

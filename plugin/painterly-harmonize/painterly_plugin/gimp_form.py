@@ -28,7 +28,7 @@ LONGEST_NAME = 28  # characters
 def settings_box(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig, *buttons: Gtk.Button) -> Gtk.Box:
     """All arguments, those for experts folded away; ``buttons`` stand below."""
     for name in PERCENT:
-        dialog.get_spin_scale(name, 100.0)
+        dialog.get_spin_scale(name, 100.0).set_digits(0)
     for name in SLIDERS:
         dialog.get_spin_scale(name, 1.0)
     for name, step in NOTHING_ASKED.items():

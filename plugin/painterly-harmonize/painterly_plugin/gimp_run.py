@@ -18,7 +18,7 @@ from painterly_plugin.estimate import Estimate, estimate, load_runs, pace, run_o
 from painterly_plugin.gimp_choose import Choice, choose_layers  # noqa: E402
 from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
-from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.language import _, said  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_plugin.ways import Client, ensure_engine  # noqa: E402
 from painterly_protocol.messages import Progress, Queued, Result  # noqa: E402
@@ -104,7 +104,7 @@ class Bench:
         if run := run_of(job.parameters, result.metadata):
             save_run(runs_file(), run)
         for warning in settings.warnings_in(result.metadata):
-            Gimp.message(_(warning))
+            Gimp.message(said(warning))
         return layer
 
     def _connect(self, on_wait: Callable[[float], None]) -> Client:

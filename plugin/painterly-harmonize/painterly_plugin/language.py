@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import functools
 import gettext
+import re
+import string
 from pathlib import Path
+
+from painterly_plugin.engine_words import TEXTS
 
 DOMAIN = "painterly-harmonize"
 LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
@@ -19,3 +23,25 @@ def _catalogue() -> gettext.NullTranslations:
 def _(text: str) -> str:
     """``text`` as the user's language says it; ``text`` itself where that is not known."""
     return _catalogue().gettext(text) if text else ""
+
+
+def said(text: str) -> str:
+    """What the engine said, with the names and numbers in it, as the user's language says it; else ``text`` itself."""
+    if text in TEXTS:
+        return _(text)
+    for template, pattern in _patterns():
+        if found := pattern.fullmatch(text):
+            return _(template).format(**{name: said(part) for name, part in found.groupdict().items()})
+    return text
+
+
+@functools.cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Each sentence with gaps, and what matches it. The most telling first: those with the most letters."""
+    gapped = sorted((text for text in TEXTS if "{" in text), key=len, reverse=True)
+    return [(text, re.compile(_pattern(text), re.DOTALL)) for text in gapped]
+
+
+def _pattern(template: str) -> str:
+    parts = string.Formatter().parse(template)
+    return "".join(re.escape(literal) + (f"(?P<{name}>.+)" if name else "") for literal, name, _spec, _how in parts)

@@ -12,7 +12,7 @@ import traceback
 from pathlib import Path
 
 from painterly_plugin.config import REPAIR, ConfigError
-from painterly_plugin.language import _
+from painterly_plugin.language import _, said
 
 LOG_FILE = "plug-in.log"
 
@@ -23,7 +23,7 @@ def describe(error: BaseException, log: Path | None) -> str:
         missing = _("The Python module “{name}”, which the plug-in needs, is not there for GIMP's Python ({python}).")
         return f"{missing.format(name=error.name, python=sys.executable)} {REPAIR}"
     if hasattr(error, "sentence") and hasattr(error, "advice"):
-        return f"{_(error.sentence)} {_(error.advice)}".strip()
+        return f"{said(error.sentence)} {said(error.advice)}".strip()
     if isinstance(error, ConfigError):
         return str(error)
     where = _("The details are in {log}.").format(log=log) if log else _("Its log could not be written.")
