@@ -56,7 +56,7 @@ def minimise(evaluate: Evaluate, x: Tensor, settings: Settings) -> Tensor:
     """
     look_every = _look_every(x.device)
     value, gradient = evaluate(x)
-    curvature = _Curvature(min(settings.history, settings.iterations), x)
+    curvature = Curvature(min(settings.history, settings.iterations), x)
     direction, rate = -gradient, _first_rate(gradient, settings)
     running = ~_flat(gradient, settings)
     for iteration in range(1, settings.iterations + 1):
@@ -81,7 +81,7 @@ def minimise(evaluate: Evaluate, x: Tensor, settings: Settings) -> Tensor:
     return x.clone()
 
 
-class _Curvature:
+class Curvature:
     """The last correction pairs (s, y) and the inverse Hessian H they stand for.
 
     The two-loop recursion would be four passes over the pairs, one after the other, a vector at a time. This is the

@@ -17,6 +17,7 @@ from painterly_engine.matching.correlation import Query
 from painterly_engine.matching.places import places
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
+from painterly_engine.recorded import Recorded
 from painterly_engine.style import only_lent
 from painterly_engine.window import features_in, sizes, whole_features
 from painterly_engine.workspace import Workspace, tile_area, workspace
@@ -59,7 +60,7 @@ def run_pass_one(
     if space is None:
         return composite.clone()
     stations = _stations(composite, painting, lends, space, network, observer)
-    injected = InjectedGradients(network, stations)
+    injected = Recorded(InjectedGradients(network, stations))
     counter = Iterations(observer, Phase.PASS_ONE, iterations, composite, space.box, scale, MATCHING_SHARE)
 
     def evaluate(pixels: Tensor) -> tuple[Tensor, Tensor]:

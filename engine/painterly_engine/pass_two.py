@@ -16,6 +16,7 @@ from painterly_engine.losses.histogram import HistogramLoss
 from painterly_engine.losses.variation import variation_gradient
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
+from painterly_engine.recorded import Recorded
 from painterly_engine.workspace import Workspace, features_under, workspace
 from painterly_protocol.messages import Phase
 
@@ -58,7 +59,8 @@ def run_pass_two(
     space = workspace(loose, network, _layers(network))
     if space is None:
         return composite.clone()
-    injected = InjectedGradients(network, _stations(composite, painting, space, ring, network, weights))
+    stations = _stations(composite, painting, space, ring, network, weights)
+    injected = Recorded(InjectedGradients(network, stations))
     counter = Iterations(observer, Phase.PASS_TWO, iterations, composite, space.box, scale)
     smooths = weights.matters(weights.variation)
 

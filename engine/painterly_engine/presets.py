@@ -30,7 +30,7 @@ class Repaint:
 
     Attributes:
         sides: of the object's surroundings at each scale, pixels, ascending; nothing is enlarged.
-        iterations: of L-BFGS at each scale.
+        iterations: of L-BFGS at each scale, each an evaluation.
         turns: how often at each scale the patches to imitate are chosen, shared among the iterations.
     """
 
@@ -73,9 +73,9 @@ Method = Instant | Repaint | Published
 
 PRESETS: dict[str, Method] = {
     "instant": Instant(size=512),
-    "draft": Repaint(sides=(128, 256, 384), iterations=16),
-    "standard": Repaint(sides=(128, 256, 512, 768), iterations=60, turns=3),
-    "high": Repaint(sides=(128, 256, 512, 1024, 1536), iterations=100, turns=4),
+    "draft": Repaint(sides=(128, 256, 384), iterations=20),
+    "standard": Repaint(sides=(128, 256, 512, 768), iterations=66, turns=3),
+    "high": Repaint(sides=(128, 256, 512, 1024, 1536), iterations=112, turns=4),
     "published": Published(size=700, iterations=1000),
 }
 

@@ -189,7 +189,7 @@ def test_the_compact_form_is_the_two_loop_recursion(history: int) -> None:
     """Through refused pairs, a full history, and a history that was forgotten when it was full and when it was not."""
     generator = torch.Generator().manual_seed(history)
     size, curves = 12, torch.linspace(0.5, 3, 12, dtype=torch.float64)
-    compact, plain = lbfgs._Curvature(history, torch.zeros(size, dtype=torch.float64)), TwoLoops(history)
+    compact, plain = lbfgs.Curvature(history, torch.zeros(size, dtype=torch.float64)), TwoLoops(history)
     for step in range(30):
         s, gradient = torch.randn(2, size, generator=generator, dtype=torch.float64)
         y = curves * s * (-1 if step % 7 == 3 else 1)

@@ -1,5 +1,5 @@
-"""The published passes wait for no device in an iteration: Python reads nothing of a tensor, but for the losses and the
-looks whether a run has stopped, both every tenth time."""
+"""No iteration waits for a device: Python reads nothing of a tensor, but for losses now and then and, in the published
+passes, the looks whether a run has stopped."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from painterly_engine.network.features import random_network
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.pass_two import run_pass_two
 from painterly_engine.progress import Observer
+from painterly_engine.repaint.descent import descend
+from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_protocol.messages import Phase
 
 WAITING = {
@@ -68,7 +70,20 @@ class Watcher(Observer):
         self.waits.seen.clear()
 
 
-def test_no_iteration_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_iteration_of_our_own_method_waits() -> None:
+    generator = torch.Generator().manual_seed(1)
+    context, composite = torch.rand(2, 3, 48, 56, generator=generator)
+    support = torch.zeros(48, 56)
+    support[10:30, 12:40] = 1
+    objective = Objective(Pictures(context, context, composite, support), random_network(width=2), Weights(1, 1, 1))
+    objective.aim(composite, lambda _fraction: None)
+    waited: list[list[str]] = []
+    with Waits() as waits:
+        descend(objective, composite, ITERATIONS, lambda *_: waited.append(list(waits.seen)))
+    assert waited == [[]] * ITERATIONS
+
+
+def test_no_iteration_of_the_published_passes_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lbfgs, "_look_every", lambda _device: lbfgs.LOOK_EVERY)
     generator = torch.Generator().manual_seed(1)
     painting = torch.rand(3, 64, 72, generator=generator)

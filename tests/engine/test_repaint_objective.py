@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 
 from painterly_engine.network.features import GATYS, random_network
 from painterly_engine.repaint.colours import COARSER, Opponent
-from painterly_engine.repaint.descent import descend
+from painterly_engine.repaint.descent import descend, go_down
 from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_engine.repaint.strokes import Strokes
@@ -49,6 +50,26 @@ def test_no_accepted_step_goes_up() -> None:
     found = descend(aimed, scene.composite, 30, lambda _, parts: seen.append(float(total(dict(parts)))))
     end = float(total(aimed(found)))
     assert end == pytest.approx(min(seen), rel=1e-3) and end < 0.6 * seen[0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_step_that_does_not_go_down_is_not_taken(bad: float) -> None:
+    """Rosenbrock's valley, with a wall beside it; the steps are shortened until they go down again."""
+    seen: list[tuple[float, torch.Tensor]] = []
+
+    def evaluate(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        at = x.clone().requires_grad_()
+        value = (100 * (at[1:] - at[:-1].square()).square() + (1 - at[:-1]).square()).sum()
+        (gradient,) = torch.autograd.grad(value, at)
+        value = torch.where(at.max() > 1.2, bad, value).detach()
+        seen.append((float(value), x.clone()))
+        return value, gradient
+
+    end = go_down(evaluate, torch.linspace(-1, 1, 6, dtype=torch.float64), 120)
+    values = [value for value, _ in seen]
+    assert any(not late <= early for early, late in pairwise(values)), "no step was refused"
+    lowest, at = min((pair for pair in seen if math.isfinite(pair[0])), key=lambda pair: pair[0])
+    assert torch.equal(end, at) and lowest < 1e-3 * values[0]
 
 
 def test_its_gradient_is_its_own() -> None:

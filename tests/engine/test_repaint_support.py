@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from painterly_engine.repaint import support as supports
 from painterly_engine.repaint.support import support
 
 
@@ -43,3 +44,16 @@ def test_large_pictures_have_larger_edges() -> None:
     mask[50:, :] = 1
     narrow, wide = (int((support(mask, longest)[:50, 50] > 0).sum()) for longest in (600, 2560))
     assert wide >= 3 * narrow
+
+
+@pytest.mark.parametrize("far", [1, 2, 7, 12])
+@pytest.mark.parametrize("band", [1, 500, 2**21])
+def test_the_largest_around_is_that_of_a_disc(monkeypatch: pytest.MonkeyPatch, far: int, band: int) -> None:
+    """However many rows are looked at at a time, the border included."""
+    monkeypatch.setattr(supports, "BAND", band)
+    mask = torch.rand(40, 50, generator=torch.Generator().manual_seed(2)).clamp(0.9) - 0.9
+    found = supports._largest_around(mask, far)
+    steps = torch.arange(-far, far + 1)
+    disc = steps[:, None] ** 2 + steps**2 <= far**2
+    around = torch.nn.functional.unfold(torch.nn.functional.pad(mask, (far,) * 4)[None, None], 2 * far + 1)[0]
+    assert torch.equal(found, around[disc.flatten()].amax(0).view(40, 50))

@@ -1,22 +1,29 @@
-"""Going down an objective: L-BFGS with a line search, so that no step goes up."""
+"""Going down an objective: L-BFGS whose steps are only taken where they go down.
+
+Not ``torch.optim.LBFGS``: its line search asks for numbers at every evaluation, and a GPU stands still meanwhile. Here
+a step that does not go down far enough is not taken and tried shorter, by tensors alone: nothing waits for a device.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
 
+from painterly_engine.lbfgs import Curvature, Evaluate
 from painterly_engine.repaint.colours import Opponent
 from painterly_engine.repaint.objective import Objective
 from painterly_engine.soundness import not_finite
 
 HISTORY = 10
-TRIES = 1.25
-"""Evaluations per iteration at most, on average: a good line search seldom needs a second."""
+DOWN = 1e-4
+"""Share of the fall that the slope promises which a step must bring (Armijo 1966)."""
+SHORTER = 0.1, 0.5
+"""A step that did not is tried again this much shorter, between these by what a parabola says."""
 
 Tick = Callable[[Tensor, Mapping[str, Tensor]], None]
-"""Told at every evaluation: the picture (3, h, w) and the losses by name."""
+"""Told at every iteration: the picture (3, h, w) that is tried and its losses by name."""
 
 
 def descend(objective: Objective, picture: Tensor, iterations: int, tick: Tick) -> Tensor:
@@ -24,38 +31,67 @@ def descend(objective: Objective, picture: Tensor, iterations: int, tick: Tick) 
     Args:
         objective: aimed already.
         picture: (3, h, w) RGB, about [0, 1], to start from.
-        iterations: of L-BFGS.
+        iterations: evaluations of the objective, each of a step's end.
 
     Returns:
-        (3, h, w), about [0, 1].
+        (3, h, w), about [0, 1], where the last step that was taken ended.
 
     Raises:
         PainterlyError: NOT_FINITE when it ends in NaN or infinity.
     """
     paint = Opponent(picture)
-    optimiser = torch.optim.LBFGS(
-        paint.variables,
-        lr=1.0,
-        max_iter=iterations,
-        max_eval=max(2, round(iterations * TRIES)),
-        history_size=HISTORY,
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-        line_search_fn="strong_wolfe",
-    )
+    variables = paint.variables
+    sizes = [variable.numel() for variable in variables]
 
-    def evaluate() -> Tensor:
-        optimiser.zero_grad()
+    def put(x: Tensor) -> None:
+        with torch.no_grad():
+            for variable, part in zip(variables, torch.split(x, sizes), strict=True):
+                variable.copy_(part.view_as(variable))
+
+    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
+        put(x)
         with torch.enable_grad():
             now = paint.picture()
             parts = objective(now)
             total = torch.stack(list(parts.values())).sum()
-            torch.autograd.backward(total)
+            gradients = torch.autograd.grad(total, variables)
         tick(now.detach(), {name: part.detach() for name, part in parts.items()})
-        return total
+        return total.detach(), _flat(gradients)
 
-    optimiser.step(evaluate)  # type: ignore[no-untyped-call]
-    found = paint.picture().detach()
+    with torch.no_grad():
+        put(go_down(evaluate, _flat(variables), iterations))
+        found = paint.picture()
     if not bool(found.isfinite().all()):
         raise not_finite()
     return found
+
+
+def go_down(evaluate: Evaluate, x: Tensor, iterations: int) -> Tensor:
+    """x after so many evaluations, each the first one's or of a step's end that is taken if it goes down far enough."""
+    value, gradient = evaluate(x)
+    curvature = Curvature(HISTORY, x)
+    direction, rate = -gradient, 1 / gradient.abs().sum().clamp(min=1)
+    for _ in range(iterations - 1):
+        slope = gradient.dot(direction)
+        tried = x + rate * direction
+        new_value, new_gradient = evaluate(tried)
+        # NaN is not lower.
+        lower = new_value <= value + DOWN * rate * slope
+        step, change = torch.where(lower, tried - x, 0), torch.where(lower, new_gradient - gradient, 0)
+        rate = torch.where(lower, 1.0, _shorter(rate, slope, new_value - value))
+        x, gradient = torch.where(lower, tried, x), torch.where(lower, new_gradient, gradient)
+        value = torch.where(lower, new_value, value)
+        # A step that was not taken is a pair of zeros, which is not kept: the direction stays.
+        direction = curvature.direction_after(step, change, gradient)
+    return x
+
+
+def _shorter(rate: Tensor, slope: Tensor, rise: Tensor) -> Tensor:
+    """Where the parabola through a step's both values, with its slope at the first, is lowest."""
+    lowest = -slope * rate.square() / (2 * (rise - slope * rate))
+    least, most = (share * rate for share in SHORTER)
+    return torch.where(lowest.isfinite(), lowest, least).clamp(least, most)
+
+
+def _flat(parts: Iterable[Tensor]) -> Tensor:
+    return torch.cat([part.detach().flatten() for part in parts])

@@ -11,6 +11,8 @@ SOFTEN = 2.0
 USUAL = 640
 """Surroundings of this many pixels and less are softened by so much; larger ones in proportion."""
 TINY = 1e-6
+BAND = 2**21
+"""Pixels around which the largest is looked for at a time."""
 NOTHING = 1 / 512
 """Less than this shows in no picture of 8 bits: it is nothing, so that the painting stays as it is there."""
 
@@ -55,14 +57,33 @@ def _padded(planes: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
 
 
 def _largest_around(mask: Tensor, far: int) -> Tensor:
-    """The largest value in a disc around every pixel: rows of it, one by one, since a square would grow corners."""
-    if far == 0:
-        return mask
-    grown = mask.clone()
-    for away in range(far + 1):
-        half = int((far**2 - away**2) ** 0.5)
-        row = F.max_pool2d(mask[None, None], (1, 2 * half + 1), 1, (0, half))[0, 0]
-        for dy in {away, -away}:
-            into, out_of = (slice(max(0, step), len(mask) + min(0, step)) for step in (dy, -dy))
-            grown[into] = torch.maximum(grown[into], row[out_of])
+    """The largest value in a disc around every pixel of (h, w), none below 0."""
+    padded = F.pad(mask, (far, far, far, far))
+    rows = max(1, BAND // mask.shape[1])
+    bands = (padded[top : top + rows + 2 * far] for top in range(0, len(mask), rows))
+    return torch.cat([_largest_inside(band, far) for band in bands])
+
+
+def _largest_inside(padded: Tensor, far: int) -> Tensor:
+    """Of (h + 2·far, w + 2·far), (h, w): row by row of the disc, since a square would grow corners. The largest of a
+    row's stretch is that of two stretches whose length is a power of two, which all rows share."""
+    height, width = (side - 2 * far for side in padded.shape)
+    stretches = _powers(padded, 2 * far + 1)
+    grown = padded.new_zeros(height, width)
+    for dy in range(-far, far + 1):
+        half = int((far**2 - dy**2) ** 0.5)
+        power = (2 * half + 1).bit_length() - 1
+        rows = stretches[power][far + dy : far + dy + height]
+        for left in (far - half, far + half + 1 - 2**power):
+            torch.maximum(grown, rows[:, left : left + width], out=grown)
     return grown
+
+
+def _powers(mask: Tensor, longest: int) -> list[Tensor]:
+    """The largest value of the 1, 2, 4 … pixels from each of (h, w) to the right, up to ``longest``; narrower by as
+    many."""
+    found = [mask]
+    while 2 ** len(found) <= longest:
+        reach = 2 ** (len(found) - 1)
+        found.append(torch.maximum(found[-1][:, :-reach], found[-1][:, reach:]))
+    return found
