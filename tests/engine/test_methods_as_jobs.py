@@ -130,7 +130,9 @@ def test_multi_style_needs_something_to_mix_the_painting_with() -> None:
 def test_a_preset_says_how_large_and_how_long() -> None:
     asked = request(method="pass-one", size=None, iterations=None)
     draft = presets.effective(asked.parameters)
-    assert as_published(asked, draft) == presets.Published(WIDTH, 48)  # nothing is enlarged
+    assert isinstance(draft, presets.Repaint)
+    all_of_them = len(draft.sides) * draft.iterations
+    assert as_published(asked, draft) == presets.Published(WIDTH, all_of_them)  # nothing is enlarged
     assert as_published(asked, presets.Published(700, 1000)) == presets.Published(700, 1000)
     assert as_published(asked, presets.Instant(84)) == presets.Published(112, 30)
 
