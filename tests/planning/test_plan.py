@@ -136,13 +136,13 @@ def test_the_same_seed_gives_the_same_day() -> None:
 # ---------------------------------------------------------------- the command
 
 
-def bench_file(folder: Path) -> Path:
+def bench_file(folder: Path, device: str = "cpu") -> Path:
     rows = [
         {"trial": {"preset": "draft", "height": p.side, "width": p.side}, "seconds_in_full": p.seconds, "peak": p.peak}
         for p in POINTS["draft"]
     ]
     file = folder / "bench.json"
-    file.write_text(json.dumps({"machine": {"device": "cpu", "threads": 2}, "presets": rows}))
+    file.write_text(json.dumps({"machine": {"device": device, "threads": 2}, "presets": rows}))
     return file
 
 
@@ -158,6 +158,34 @@ def test_the_command_says_what_is_needed_and_draws_it(tmp_path: Path, capsys: py
     assert "beyond, this is a guess" not in said
     names = {element.text for element in ElementTree.parse(picture).iter() if element.tag.endswith("text")}
     assert {"workers", "network", "engine's loop", "cluster's driver", "jobs a day", "1 000 000"} <= names
+
+
+def test_figures_of_a_graphics_card_make_a_plan_of_such_cards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = ["--figures", str(bench_file(tmp_path, "NVIDIA H100")), "--preset", "draft", "--size", "512"]
+    assert main(["plan", "--jobs", "86400", *figures, "--node-gpus", "4", "--per-day", "1000"]) == 0
+    said = capsys.readouterr().out
+    assert "one job         8.0 s on NVIDIA H100" in said
+    assert "192 GPU-hours" in said
+    assert "machines        3, with 4 workers each" in said
+
+
+def test_another_engine_takes_half_of_what_one_cannot_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plot says where one gives out."""
+    picture = tmp_path / "plan.svg"
+    asked = ["plan", "--jobs", "10", "--figures", str(bench_file(tmp_path)), "--preset", "draft", "--size", "512"]
+    rates = ["--per-day", "100000", "5000000"]
+    assert main([*asked, *rates, "-o", str(picture)]) == 0
+    assert "the queue only grows" in capsys.readouterr().out
+    found = limits(work(), workers=10**6)
+    name, most = first_beside_workers(found)
+    words = {element.text for element in ElementTree.parse(picture).iter()}
+    assert f"the {name} gives out: {round(most * DAY_S):,} a day".replace(",", " ") in words
+    enough = str(math.ceil(5_000_000 / DAY_S / most / BUSY))
+    assert main([*asked, *rates, "--engines", enough, "-o", str(picture)]) == 0
+    assert "the queue only grows" not in capsys.readouterr().out
+    assert "gives out" not in picture.read_text("utf-8")
 
 
 def test_a_size_that_was_not_measured_is_called_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

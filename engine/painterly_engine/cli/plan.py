@@ -13,7 +13,7 @@ from painterly_engine.planning.stations import DAY_S, Node, Work, first_beside_w
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS
 
-PER_DAY = (1_000, 10_000, 100_000, 300_000, 1_000_000)
+PER_DAY = (1_000, 10_000, 100_000, 300_000, 600_000, 1_000_000)
 HOUR_S = 3600.0
 
 
@@ -40,6 +40,9 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--network", type=float, default=10.0, metavar="GBIT", help="a second, the engine's (%(default)g)"
     )
     parser.add_argument(
+        "--engines", type=int, default=1, metavar="N", help="that share the cluster and the jobs (%(default)s)"
+    )
+    parser.add_argument(
         "--per-day",
         type=int,
         nargs="+",
@@ -63,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     seen = [simulate(stations(work, work.workers_for(rate)), rate) for rate in (n / DAY_S for n in arguments.per_day)]
     print("\n".join(["", *_table(work, seen)]))
     if arguments.output is not None:
-        arguments.output.write_text(plot(seen, f"{work.preset}, {work.side} px"), encoding="utf-8")
+        limit = first_beside_workers(limits(work, work.workers_for(seen[-1].rate)))
+        arguments.output.write_text(plot(seen, f"{work.preset}, {work.side} px", limit), encoding="utf-8")
         print(f"{arguments.output}: open it in any browser")
     return 0
 
@@ -77,7 +81,8 @@ def _check(arguments: argparse.Namespace) -> None:
 def _work(arguments: argparse.Namespace) -> Work:
     node = Node(arguments.node_cores, arguments.node_memory * 1e9, arguments.node_gpus, arguments.node_store * 1e9)
     figures = read_figures(arguments.figures)
-    return Work(arguments.preset, arguments.size, figures, node, arguments.network * 1e9)
+    network = arguments.network * 1e9
+    return Work(arguments.preset, arguments.size, figures, node, network, engines=arguments.engines)
 
 
 def _needs(arguments: argparse.Namespace, work: Work) -> Iterator[str]:

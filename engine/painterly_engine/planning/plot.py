@@ -40,8 +40,12 @@ class _Axes:
         return self.top + PANEL * (1 - share)
 
 
-def plot(seen: Sequence[Seen], title: str) -> str:
-    """The SVG's text."""
+def plot(seen: Sequence[Seen], title: str, limit: tuple[str, float]) -> str:
+    """The SVG's text.
+
+    Args:
+        limit: what gives out first, and at how many jobs a second.
+    """
     days = [each.rate * DAY_S for each in seen]
     busy = {name: [(day, each.busy[name]) for day, each in zip(days, seen, strict=True)] for name in seen[0].busy}
     waits = {
@@ -59,6 +63,7 @@ def plot(seen: Sequence[Seen], title: str) -> str:
         parts += [*_frame(axes, name), *_lines(axes, lines)]
         if full is not None:
             parts.append(_rule(axes, full, ALARM))
+        parts += _breaking(axes, *limit)
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -86,6 +91,16 @@ def _frame(axes: _Axes, name: str) -> Iterator[str]:
 def _rule(axes: _Axes, value: float, colour: str) -> str:
     y = axes.y(value)
     return f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}"/>'
+
+
+def _breaking(axes: _Axes, name: str, rate: float) -> Iterator[str]:
+    """Where the first station gives out, if that is in the picture."""
+    day = rate * DAY_S
+    if axes.first <= day <= axes.last:
+        x, bottom = axes.x(day), axes.top + PANEL
+        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{axes.top}" y2="{bottom}" stroke="{ALARM}" stroke-dasharray="5 4"/>'
+        words = escape(f"the {name} gives out: {day:,.0f} a day".replace(",", " "))
+        yield f'<text x="{x - 6:.1f}" y="{bottom - 8}" text-anchor="end" fill="{ALARM}">{words}</text>'
 
 
 def _lines(axes: _Axes, lines: Mapping[str, Points]) -> Iterator[str]:

@@ -28,7 +28,8 @@ class Work:
 
     Attributes:
         side: of the paintings, square.
-        network: bits a second of the engine's machine, each way.
+        network: bits a second of an engine's machine, each way.
+        engines: in front of the cluster, each on a machine of its own and with its part of the jobs.
     """
 
     preset: str
@@ -37,6 +38,7 @@ class Work:
     node: Node = field(default_factory=Node)
     network: float = 10e9
     overheads: Overheads = field(default_factory=Overheads)
+    engines: int = 1
 
     @property
     def seconds(self) -> float:
@@ -87,16 +89,16 @@ def stations(work: Work, workers: int) -> list[Station]:
     loop = costs.loop + size * costs.loop_byte + work.seconds * costs.loop_second
     driver = costs.driver + size * costs.driver_byte + work.seconds * costs.driver_second
     return [
-        Station("network", 1, size * 8 / work.network),
-        Station("engine's loop", 1, loop),
-        Station("cluster's driver", 1, driver),
+        Station("network", work.engines, size * 8 / work.network),
+        Station("engine's loop", work.engines, loop),
+        Station("cluster's driver", work.engines, driver),
         Station("workers", workers, work.seconds),
     ]
 
 
 def store_capacity(work: Work) -> float:
-    """Jobs a second that the object store beside the engine holds: each one's pictures stay until it has ended."""
-    return work.node.store / picture_bytes(work.side) / work.seconds
+    """Jobs a second that the object stores beside the engines hold: each one's pictures stay until it has ended."""
+    return work.engines * work.node.store / picture_bytes(work.side) / work.seconds
 
 
 def limits(work: Work, workers: int) -> list[tuple[str, float]]:
