@@ -357,6 +357,7 @@ def test_a_user_who_has_had_an_hours_share_is_refused_and_others_are_not(
             ada.run(jobs.request())
         assert says in error.value.sentence
         assert "Try again in about" in error.value.advice
+        assert ada.status(30).details["hourly_quota"] == {option[0].removeprefix("--hourly-"): float(option[1])}
         assert harmonized(other.run(jobs.request()))
         for _ in range(4):
             assert harmonized(keeper.run(jobs.request("for:0.1"))), "the keeper has no quota"

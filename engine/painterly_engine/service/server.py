@@ -176,6 +176,7 @@ class Server:
             "endpoint": self._listener.info.endpoint,
             "uptime_s": round(time.monotonic() - self._started, 1),
             "limits": asdict(self._settings.limits),
+            "hourly_quota": {name: most for name, most in asdict(self._settings.quota).items() if most is not None},
             **self._foreman.details(asker),
         }
 
