@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgpack
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.job import Harmonized, run_request
@@ -17,6 +19,7 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import HarmonizeRequest, Parameters
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Scene = Mapping[str, np.ndarray]
 QUICK = Parameters(preset="draft", size=96, iterations=4, weights="slim", stylization=5.0)
 SHELF = NetworkShelf("cpu")
@@ -222,6 +225,32 @@ def test_plain_paintings_give_plain_pictures(painting: str) -> None:
     spread = whole[inside].astype(int).max(1) - whole[inside].astype(int).min(1)
     # Strokes come from the painting: what has no colours gives none.
     assert spread.max() <= 2
+
+
+def _sharpness(picture: np.ndarray, where: np.ndarray) -> float:
+    """Mean square of what lightness differs by from that of the four pixels around."""
+    light = picture.astype(np.float64).mean(2)
+    around = sum(np.roll(light, step, axis) for step in (1, -1) for axis in (0, 1)) / 4
+    return float(np.square(light - around)[where].mean())
+
+
+@pytest.mark.parametrize("kind", ["sharper", "blurrier"])
+def test_an_object_takes_on_the_paintings_sharpness(kind: str) -> None:
+    """The cup of the examples on their terrace, out of focus and sharpened far too much."""
+    painting = Image.open(EXAMPLES / "terrace.jpg").convert("RGB").resize((384, 304))
+    cup = Image.open(EXAMPLES / "coffee.png").resize((163, 150))
+    alpha = cup.getchannel("A").point(lambda value: 255 * (value > 127))
+    changed = ImageFilter.GaussianBlur(5) if kind == "blurrier" else ImageFilter.UnsharpMask(2, 600, 0)
+    composite, mask = painting.copy(), Image.new("L", painting.size)
+    composite.paste(cup.convert("RGB").filter(changed), (170, 139), alpha)
+    mask.paste(alpha, (170, 139))
+    pictures = {name: np.asarray(one) for name, one in (("painting", painting), ("composite", composite))}
+    _, whole = run({**pictures, "mask": np.asarray(mask)}, Parameters(weights="slim"))
+    inside, everywhere = np.asarray(mask.filter(ImageFilter.MinFilter(13))) > 0, np.ones((304, 384), bool)
+    usual = _sharpness(pictures["painting"], everywhere)
+    before, after = (_sharpness(picture, inside) / usual for picture in (pictures["composite"], whole))
+    assert not 0.1 < before < 2, "the object is about as sharp as the painting from the beginning"
+    assert 0.25 < after < 1.5
 
 
 def test_an_empty_mask_is_refused_with_advice() -> None:
