@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+import painterly_engine
+from painterly_engine.cluster import access
+from painterly_engine.service.foreman import MOST_MOVES
 from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_protocol.client import EngineClient
 from painterly_protocol.errors import ErrorCode
@@ -20,7 +24,7 @@ from painterly_protocol.messages import EngineState, Priority, Progress, Result
 from painterly_protocol.request import HarmonizeRequest
 from support import jobs, real_jobs
 from support.fake_engine import wait_until
-from support.ray_cluster import RayCluster
+from support.ray_cluster import RayCluster, listeners
 from support.real_engine import RealEngine, harmonized, is_alive, lines, outcomes, worker_pid
 from support.scripted_runner import FACTORY
 
@@ -52,9 +56,14 @@ def driver_pid(engine: RealEngine) -> int:
 
 
 def busy(client: EngineClient) -> int:
+    return sum(state != "absent" for state in states(client))
+
+
+def states(client: EngineClient) -> list[str]:
+    """Of all workers' places."""
     workers = client.status(30).details["workers"]
     assert isinstance(workers, list | tuple)
-    return sum(worker["state"] != "absent" for worker in workers)
+    return [worker["state"] for worker in workers]
 
 
 # ---------------------------------------------------------------- a node goes down
@@ -121,6 +130,57 @@ def _locally(folder: Path, runner: str, requests: dict[str, HarmonizeRequest]) -
     return {name: bytes(each.picture.data) for name, each in ended.items() if isinstance(each, Result)}
 
 
+@pytest.mark.long
+def test_a_job_whose_machines_keep_going_down_ends_with_a_sentence(tmp_path: Path, cluster: RayCluster) -> None:
+    """A driver takes its actors' machines along, as far as the engine can see, and dies sooner than a node."""
+    ran = tmp_path / "ran"
+    with RealEngine(tmp_path, *cluster.options) as engine, engine.connect() as client:
+        job_id = client.submit(jobs.request(f"note:{ran} hold:{tmp_path / 'never'}"))
+        for turn in range(1, MOST_MOVES + 2):
+            wait_until(lambda turn=turn: len(lines(ran)) == turn, LONG_S)
+            os.kill(driver_pid(engine), signal.SIGKILL)
+        ended = outcomes(client, job_id)[job_id]
+        assert getattr(ended, "code", "") == ErrorCode.WORKER_DIED.value
+        assert harmonized(outcomes(client, client.submit(jobs.request(), "next"), deadline_s=LONG_S)["next"])
+
+
+@pytest.mark.long
+def test_without_its_head_a_cluster_is_gone_until_it_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "10")  # a minute by default
+    ran = tmp_path / "ran"
+    with RayCluster(nodes=1) as nodes:
+        for name, value in nodes.environment.items():
+            monkeypatch.setenv(name, value)
+        with RealEngine(tmp_path, *nodes.options) as engine, engine.connect() as client:
+            running = client.submit(jobs.request(f"note:{ran} hold:{tmp_path / 'never'}"))
+            wait_until(lambda: lines(ran))
+            nodes.behead()
+            waiting = client.submit(jobs.request())
+            for ended in outcomes(client, running, waiting, deadline_s=LONG_S).values():
+                assert getattr(ended, "code", "") == ErrorCode.WORKER_DIED.value
+            nodes.crown()
+            wait_until(lambda: harmonized(outcomes(client, client.submit(jobs.request(), "x"))["x"]), LONG_S)
+
+
+def test_a_node_with_another_version_is_refused_with_a_sentence_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Path(painterly_engine.__file__).parent
+    theirs = tmp_path / "old" / "painterly_engine"
+    theirs.mkdir(parents=True)
+    for part in ours.iterdir():
+        (theirs / part.name).symlink_to(part)
+    (theirs / "__init__.py").unlink()
+    text = (ours / "__init__.py").read_text(encoding="utf-8")
+    (theirs / "__init__.py").write_text(text.replace(painterly_engine.__version__, "0.0.9"), encoding="utf-8")
+    with RayCluster(nodes=1, first_on_path=theirs.parent) as nodes:
+        for name, value in nodes.environment.items():
+            monkeypatch.setenv(name, value)
+        with RealEngine(tmp_path, *nodes.options) as engine, engine.connect() as client:
+            refused = outcomes(client, client.submit(jobs.request(), "refused"))["refused"]
+    assert f"{socket.gethostname()} has painterly 0.0.9" in getattr(refused, "sentence", "")
+
+
 # ---------------------------------------------------------------- how many workers there are
 
 
@@ -147,6 +207,21 @@ def test_a_cluster_that_has_no_room_for_a_worker_serves_with_those_it_has(tmp_pa
         wait_until(lambda: engine.events("worker-killed"))
         assert harmonized(client.run(jobs.request()))
         assert client.status(30).state is EngineState.READY
+
+
+def test_each_worker_has_a_graphics_card_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards that are not there: what an actor is given is Ray's word, and it computes nothing on them here."""
+    hold = tmp_path / "hold"
+    with RayCluster(nodes=1, cpus=4, gpus=2) as nodes:
+        for name, value in nodes.environment.items():
+            monkeypatch.setenv(name, value)
+        options = (*nodes.options, "--workers", "2", "--gpus-each", "1")
+        with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
+            held = [client.submit(jobs.request(f"hold:{hold} card")) for _ in range(2)]
+            wait_until(lambda: states(client) == ["busy", "busy"])
+            hold.touch()
+            ended = outcomes(client, *held).values()
+    assert sorted(each.metadata["card"] for each in ended if isinstance(each, Result)) == ["0", "1"]
 
 
 # ---------------------------------------------------------------- the driver
@@ -219,24 +294,42 @@ def test_an_engine_on_a_machine_that_is_no_node_of_the_cluster(tmp_path: Path, c
 
 def test_who_has_no_token_or_a_wrong_one_gets_nothing_from_the_cluster(cluster: RayCluster) -> None:
     right = {**os.environ, **cluster.environment}
-    assert _answers(cluster, right)
-    assert not _answers(cluster, {**right, "RAY_AUTH_MODE": "disabled"}), "without a token"
+    assert _answers(cluster.address, right)
+    assert not _answers(cluster.address, {**right, "RAY_AUTH_MODE": "disabled"}), "without a token"
     (cluster.folder / "wrong").write_text("0" * 64)
-    assert not _answers(cluster, {**right, "RAY_AUTH_TOKEN_PATH": str(cluster.folder / "wrong")})
+    assert not _answers(cluster.address, {**right, "RAY_AUTH_TOKEN_PATH": str(cluster.folder / "wrong")})
 
 
-def _answers(cluster: RayCluster, environment: dict[str, str]) -> bool:
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", cluster.address]
+def _answers(address: str, environment: dict[str, str]) -> bool:
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode == 0
 
 
 def test_every_port_of_the_cluster_is_loopbacks(cluster: RayCluster) -> None:
-    listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=False)
-    if listening.returncode or "pid=" not in listening.stdout:
+    _check_loopback(listeners(cluster.log_dir))
+
+
+def test_without_an_address_the_engine_has_a_ray_of_its_own_that_is_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAINTERLY_KEYS_DIR", str(tmp_path / "keys"))
+    with RealEngine(tmp_path, "--backend", "ray") as engine, engine.connect() as client:
+        assert harmonized(outcomes(client, client.submit(jobs.request(), "first"), deadline_s=LONG_S)["first"])
+        pids = (driver_pid(engine), worker_pid(client))
+        found = listeners(engine.log_dir)
+        _check_loopback(found)
+        [master] = [address for address, program in found.items() if program == "gcs_server"]
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "keys" / access.TOKEN_FILE)}
+        assert _answers(master, {**os.environ, **token})
+        assert not access.lets_anybody_in(master)
+    wait_until(lambda: not any(map(is_alive, pids)) and not listeners(engine.log_dir))
+
+
+def _check_loopback(found: dict[str, str]) -> None:
+    if not found:
         pytest.skip("“ss” does not tell here who listens")
-    ours = [line.split()[3] for line in listening.stdout.splitlines() if cluster.owns(line)]
-    assert len(ours) > 3
-    assert all("127.0.0.1" in address for address in ours), ours
+    assert len(found) > 3
+    assert all("127.0.0.1" in address for address in found), found
 
 
 def test_a_cluster_that_lets_anybody_in_is_not_used(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """A real Ray cluster of several nodes (raylets) on this machine's loopback, with tokens, in a process of its own.
 
-``python tests/support/ray_cluster.py`` prints its address and then obeys lines of standard input: ``add`` a node,
-``kill N`` (the N-th that was added; it is SIGKILL), each answered by a line.
+``python tests/support/ray_cluster.py OPTIONS`` prints its address and then obeys lines of standard input: ``add`` a
+node, ``kill N`` (the N-th that was added; it is SIGKILL), ``behead`` (the head node goes down), ``crown`` (a new head
+at the same address, without nodes), each answered by a line.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -22,14 +24,20 @@ STORE_BYTES = 100_000_000
 
 
 class RayCluster:
-    """A head node without processors, and ``nodes`` with ``cpus`` each; a context manager.
+    """A head node without processors, and ``nodes`` with ``cpus`` and ``gpus`` each; a context manager.
+
+    Args:
+        gpus: that Ray is told of; none need be there.
+        first_on_path: where its nodes look for modules before anywhere else.
 
     Attributes:
         environment: what a program needs to be let in.
         log_dir: of the workers.
     """
 
-    def __init__(self, nodes: int = 1, cpus: int = 1, *, token: bool = True) -> None:
+    def __init__(
+        self, nodes: int = 1, cpus: int = 1, *, gpus: int = 0, token: bool = True, first_on_path: Path | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="painterly-cluster-"))
         self.log_dir = self.folder / "log"
         secret = self.folder / "token"
@@ -39,7 +47,10 @@ class RayCluster:
             **(guarded if token else {"RAY_AUTH_MODE": "disabled"}),
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback only
         }
-        self._nodes, self._cpus, self._client_port = nodes, cpus, _free_port()
+        self._path = os.pathsep.join(map(str, [*([first_on_path] if first_on_path else []), TESTS]))
+        self._nodes, self._client_port = nodes, free_port()
+        head = {"gcs_server_port": free_port(), "ray_client_server_port": self._client_port}
+        self._setup = {"folder": str(self.folder), "head": head, "node": {"num_cpus": cpus, "num_gpus": gpus}}
 
     def __enter__(self) -> RayCluster:
         environment = {
@@ -49,12 +60,12 @@ class RayCluster:
             # A machine that does much else: by default a node gives itself up after 30 s.
             "RAY_raylet_start_wait_time_s": "300",
             "RAY_agent_register_timeout_ms": "300000",
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": self._path,
             "PAINTERLY_LOG_DIR": str(self.log_dir),
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(self.folder), str(self._cpus), str(self._client_port)],
+            [sys.executable, __file__, json.dumps(self._setup)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -72,14 +83,11 @@ class RayCluster:
         """Of ``painterly serve``."""
         return ("--backend", "ray", "--address", self.address)
 
-    def owns(self, listener: str) -> bool:
-        """Whether a line of “ss -ltnp” is of one of the cluster's processes."""
-        found = re.search(r"pid=(\d+)", listener)
-        try:
-            words = Path(f"/proc/{found[1]}/environ").read_bytes() if found else b""
-        except OSError:
-            return False
-        return f"PAINTERLY_LOG_DIR={self.log_dir}".encode() in words
+    @property
+    def pids(self) -> list[int]:
+        """Of its processes."""
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [pid for pid in pids if pid != self._process.pid and _writes_to(self.log_dir, pid)]
 
     @property
     def address_for_others(self) -> str:
@@ -92,6 +100,15 @@ class RayCluster:
     def kill(self, number: int) -> None:
         """The machine goes down."""
         self._order(f"kill {number}")
+
+    def behead(self) -> None:
+        """The head node goes down."""
+        self._order("behead")
+
+    def crown(self) -> None:
+        """It is back, where it was, and so is a node."""
+        self._order("crown")
+        self.add()
 
     def _order(self, order: str) -> None:
         assert self._process.stdin is not None
@@ -113,29 +130,59 @@ class RayCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     return port
 
 
-def main(folder: str, cpus: str, client_port: str) -> None:
+def listeners(log_dir: Path) -> dict[str, str]:
+    """Where the processes that write their logs there listen (TCP), and the program's name; empty where “ss” is not or
+    does not tell."""
+    found = {}
+    try:
+        told = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return {}
+    for line in told.splitlines():
+        program = re.search(r'"([^"]+)",pid=(\d+)', line)
+        if program and _writes_to(log_dir, int(program[2])):
+            found[line.split()[3]] = program[1]
+    return found
+
+
+def _writes_to(log_dir: Path, pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"PAINTERLY_LOG_DIR={log_dir}\0".encode() in words
+
+
+def main(setup: str) -> None:
     from ray.cluster_utils import Cluster
 
+    given = json.loads(setup)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # Ray prints
     usual = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
-    head = {"num_cpus": 0, "temp_dir": f"{folder}/ray", "ray_client_server_port": int(client_port)}
-    cluster = Cluster(True, head_node_args={**usual, **head})
+    head = {**usual, "num_cpus": 0, "temp_dir": f"{given['folder']}/ray", **given["head"]}
+    cluster = Cluster(True, head_node_args=head)
     print(cluster.address, file=answers)
     nodes = []
     try:
         for line in sys.stdin:
             order, *number = line.split()
             if order == "add":
-                nodes.append(cluster.add_node(num_cpus=int(cpus), **usual))
-            else:
+                nodes.append(cluster.add_node(**given["node"], **usual))
+            elif order == "kill":
                 cluster.remove_node(nodes[int(*number)], allow_graceful=False)
+            elif order == "behead":
+                cluster.remove_node(cluster.head_node, allow_graceful=False)
+            elif order == "crown":
+                for node in cluster.list_all_nodes():  # those that still look for the old head
+                    cluster.remove_node(node, allow_graceful=False)
+                cluster.add_node(**head)
             print("done", file=answers)
     finally:
         cluster.shutdown()

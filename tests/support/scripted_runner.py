@@ -7,6 +7,7 @@ The job's ``weights`` parameter is the script, words separated by spaces, taken 
 ``hold:FILE``      report progress again and again until FILE exists: a long computation, which a cancel can leave
 ``deaf:FILE``      as ``hold``, without reporting: a computation that a cancel cannot leave
 ``for:SECONDS``    compute so long
+``card``           say which graphics cards it sees
 ``phase:NAME``     report the beginning of this phase
 ``crash``          SIGKILL itself
 ``memory``         raise MemoryError
@@ -140,6 +141,10 @@ def _hog(megabytes: str, _observer: Observer, _metadata: dict[str, object]) -> N
     assert len(taken) == int(megabytes)
 
 
+def _card(_argument: str, _observer: Observer, metadata: dict[str, object]) -> None:
+    metadata["card"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
 def _lost(_argument: str, observer: Observer, _metadata: dict[str, object]) -> None:
     observer.report(Phase.PASS_TWO, 0.5, losses={"gram": float("nan")})
 
@@ -160,6 +165,7 @@ _ACTS: dict[str, Act] = {
     "crash": _crash,
     "memory": _memory,
     "bug": _bug,
+    "card": _card,
     "empty": _empty,
     "unplain": _unplain,
     "phase": _phase,

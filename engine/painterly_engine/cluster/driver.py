@@ -20,17 +20,18 @@ from typing import Any
 
 import ray
 import zmq.asyncio
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, ObjectLostError, RayError
 
 from painterly_engine import __version__
 from painterly_engine.cluster.joining import join
 from painterly_engine.cluster.options import ClusterOptions
-from painterly_engine.cluster.painter import Painter, to_arrays
+from painterly_engine.cluster.painter import Frames, Painter, to_arrays
 from painterly_engine.service.line import LineAddress, join_line
 from painterly_protocol import wire
 from painterly_protocol.messages import Cancel, EngineState, Status, Submit
 
 CALLS_AT_ONCE = 5  # two that take long, a cancel, a job on its way
+SMALL = 50_000  # bytes; Ray itself stores arguments above 100 kB
 
 
 def main() -> None:
@@ -119,17 +120,26 @@ class _Seat:
             await self._run(await self._submits.get())
 
     async def _run(self, frames: list[wire.Buffer]) -> None:
-        stored = await asyncio.to_thread(ray.put, to_arrays(frames))
-        begun = self._actor.begin.remote(stored)
-        over = False
+        over, messages = await self._actor.begin.remote(await _sendable(frames))
+        await self._pass_on(messages)
         while not over:
             over, messages = await self._actor.hear.remote()
-            for message in messages:
-                await self._socket.send_multipart(message, copy=False)
-        await begun
+            await self._pass_on(messages)
+
+    async def _pass_on(self, messages: list[Frames]) -> None:
+        for message in messages:
+            await self._socket.send_multipart(message, copy=False)
 
     async def _tell(self, state: EngineState, details: dict[str, object]) -> None:
         await self._socket.send_multipart(wire.encode(Status(state, None, 0, details)))
+
+
+async def _sendable(frames: list[wire.Buffer]) -> Any:
+    """Through the object store, except what is sooner sent along than stored."""
+    arrays = to_arrays(frames)
+    if sum(array.nbytes for array in arrays) < SMALL:
+        return arrays
+    return await asyncio.to_thread(ray.put, arrays)
 
 
 def _sentence(error: Exception) -> str:
@@ -162,8 +172,8 @@ async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
 
 
 def _takes_its_machine_along(error: Exception) -> bool:
-    """Whether the node, or the way to it, has gone; else it was the actor alone."""
-    return isinstance(error, ActorUnavailableError) or "node has died" in str(error)
+    """Whether the node, or the way to it, has gone (perhaps with a result on its way); else it was the actor alone."""
+    return isinstance(error, ActorUnavailableError | ObjectLostError) or "node has died" in str(error)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from painterly_protocol.messages import Cancel, Message, Submit
 
 HEAR_S = 5.0  # the longest silence before ``hear`` returns all the same
 GATHER_S = 0.4
+MOMENT_S = 0.005  # a job that takes no longer is told of in one go
 END = "end"
 Frames = list[NDArray[np.uint8]]
 _log = logging.getLogger(__name__)
@@ -73,9 +74,10 @@ class Painter:
         """Never returns."""
         threading.Event().wait()
 
-    def begin(self, frames: Frames) -> None:
-        """Take a Submit."""
+    def begin(self, frames: Frames) -> tuple[bool, list[Frames]]:
+        """Take a Submit; the first that there is to say of it, as ``hear``."""
         self._todo.put([frame.data for frame in frames])
+        return self.hear()
 
     def cancel(self, job_id: str) -> None:
         """Leave the job at the next look, even if it has not begun."""
@@ -88,14 +90,15 @@ class Painter:
         together, the latest of each kind, but a job's end at once.
         """
         said: dict[str, Frames] = {}
-        patience, over = HEAR_S, False
+        until, over = time.monotonic() + HEAR_S, False
         while not over:
             try:
-                what, frames = self._said.get(timeout=patience)
+                what, frames = self._said.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
+            if not said:
+                until = max(time.monotonic() + MOMENT_S, self._told_at + GATHER_S)
             said[what], over = frames, what == END
-            patience = max(0.0, self._told_at + GATHER_S - time.monotonic())
         self._told_at = time.monotonic()
         return over, list(said.values())
 
