@@ -19,7 +19,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'painterly-
 av = pytest.importorskip("av", reason="PyAV is not installed")
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
-HEIGHT, WIDTH, SHOTS, FRAMES = 96, 128, 4, 8
+HEIGHT, WIDTH, SHOTS, FRAMES = 240, 320, 4, 8  # a frame does not fit into a message of Ray's own
 PATIENCE_S = 600
 
 
@@ -89,8 +89,30 @@ def test_a_video_whose_driver_and_node_are_killed_goes_on_and_ends_the_same(
     assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_workers_without_a_cluster_are_said(tmp_path: Path, clip: Path) -> None:
-    asked = video(clip, tmp_path / "out.mp4", "--workers", "2")
+def test_more_workers_than_the_cluster_has_room_for(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that find none are not waited for; with --frames no more is painted than was asked for."""
+    with RayCluster(nodes=1, cpus=1) as cluster:
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        options = ("--workers", "3", "--frames", str(FRAMES + 3), "--work", str(tmp_path / "work"))
+        asked = video(clip, tmp_path / "out.mp4", *cluster.options, *options)
+        said, errors = asked.communicate(timeout=PATIENCE_S)
+    assert asked.returncode == 0, errors
+    assert f"{FRAMES + 3} frames in 2 shots, {FRAMES + 3} of them painted before" in said
+    assert len(list((tmp_path / "work").glob("0*.png"))) == FRAMES + 3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--workers", "2"), "--backend ray"),
+        (("--backend", "ray", "--address", "ray://127.0.0.1:1"), "streams no frames"),
+    ],
+)
+def test_workers_that_cannot_be_had_are_said(tmp_path: Path, clip: Path, options: tuple[str, ...], says: str) -> None:
+    asked = video(clip, tmp_path / "out.mp4", *options)
     _, errors = asked.communicate(timeout=PATIENCE_S)
     assert asked.returncode == 1
-    assert "--backend ray" in errors
+    assert says in errors

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,8 @@ def _paint_elsewhere(
     options = ClusterOptions(arguments.address, arguments.gpus_each, arguments.cpus_each)
     making = Making(arguments, painting, settings, arguments.steadiness, keeper)
     with Source(arguments.video) as source:
-        frames = ((frame, masks(frame)) for frame in source.read(lambda _packet: None))
+        asked = islice(source.read(lambda _packet: None), arguments.frames)
+        frames = ((frame, masks(frame)) for frame in asked)
         paint_shots(frames, making, options, command.most_workers(arguments), _count)
 
 
@@ -128,8 +130,7 @@ def _count(painted: int) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
-    if arguments.backend != "ray" and (arguments.workers or arguments.address):
-        raise _bad("A video is painted by one worker on this machine.", "Give --backend ray, or leave the options out.")
+    _check_cluster(arguments)
     if output.suffix.lower() not in {".mp4", ".mkv", ".mov", ".m4v"}:
         raise _bad(f"{output.name} does not end in a video format.", "Use .mp4, .mkv or .mov.")
     if output.resolve() == arguments.video.resolve():
@@ -144,6 +145,16 @@ def _check(arguments: argparse.Namespace) -> None:
         raise _bad(f"A working size of {arguments.size} px cannot be used.", "Choose 64 to 8192.")
     if arguments.iterations is not None and not 1 <= arguments.iterations <= 10_000:
         raise _bad(f"{arguments.iterations} iterations cannot be run.", "Choose 1 to 10000.")
+
+
+def _check_cluster(arguments: argparse.Namespace) -> None:
+    if arguments.backend != "ray" and (arguments.workers or arguments.address):
+        raise _bad("A video is painted by one worker on this machine.", "Give --backend ray, or leave the options out.")
+    if (arguments.address or "").startswith("ray://"):
+        raise _bad(
+            "A video cannot be painted through a ray:// address, which streams no frames.",
+            "Run the command on one of the cluster's nodes, with --address auto.",
+        )
 
 
 def painter_of(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter, str]:

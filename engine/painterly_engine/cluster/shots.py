@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import socket
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
 
 from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cluster.joining import join
@@ -31,6 +33,9 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 
 MOST_MOVES = 5  # actors that may go down under a shot
 AHEAD = 2  # shots read for each worker
+ROOM_S = 600.0  # the longest wait for the first worker: a machine may have to be switched on
+LOOK_S = 5.0
+LOST = (RayActorError, ObjectLostError)  # the actor, or a frame on its way from a node that went down
 Files = dict[str, bytes]
 Told = Callable[[int], None]
 
@@ -51,13 +56,21 @@ class Shot:
 class ShotPainter:
     """The actor. Its node's networks must be those of the machine that asks."""
 
-    def __init__(self, arguments: argparse.Namespace, painting: Bytes, settings: str, steadiness: float) -> None:
+    def __init__(self, settings: str, steadiness: float) -> None:
+        self._settings, self._steadiness = settings, steadiness
+
+    def ready(self, arguments: argparse.Namespace, painting: Bytes) -> None:
+        """Load what it needs.
+
+        Raises:
+            RuntimeError: where its node's version or networks are others.
+        """
         from painterly_engine.cli.video import painter_of
 
         self._painter, own = painter_of(arguments, painting)
-        if own != settings:
-            raise ValueError("this node has another version or other networks: install and fetch the same everywhere")
-        self._settings, self._steadiness = settings, steadiness
+        if own != self._settings:
+            machine = socket.gethostname()
+            raise RuntimeError(f"{machine} has another painterly or other networks: it needs the same as this machine")
 
     def paint(self, numbers: list[int], kept: Files, stored: list[Any]) -> Iterator[Files]:
         """What each frame that had not been kept adds to its keeper's folder.
@@ -108,8 +121,8 @@ def paint_shots(
         told: hears how many frames have been painted.
 
     Raises:
-        PainterlyError: WORKER_DIED for a shot whose actors go down again and again; what an actor's painter raises
-            becomes INTERNAL.
+        PainterlyError: WORKER_DIED where no actor comes, or for a shot whose actors go down again and again; what an
+            actor's painter raises becomes INTERNAL.
     """
     with contextlib.ExitStack() as leaving:
         join(options, leaving)
@@ -130,35 +143,40 @@ def shots(frames: Iterable[tuple[Frame, Bytes]]) -> Iterator[Shot]:
 
 
 class _Studio:
-    """Actors, each with a shot or none."""
+    """Actors, each with a shot or none; nobody waits for those that find no room on the cluster."""
 
     def __init__(self, making: Making, options: ClusterOptions, workers: int, told: Told) -> None:
         self._making, self._options, self._told = making, options, told
-        self._idle = deque(self._hire() for _ in range(workers))
-        self._ahead = AHEAD * workers
+        self._painting = ray.put(making.painting)
+        self._coming: dict[Any, Any] = {}  # actors, by what tells that they are ready
+        self._idle: deque[Any] = deque()
         self._at_work: dict[Any, tuple[Any, Shot]] = {}  # by the generator of its files
         self._waiting: deque[Shot] = deque()
+        self._ahead = AHEAD * workers
+        self._stillborn = 0
+        self._heard_at = time.monotonic()
         self._painted = 0
+        for _ in range(workers):
+            self._hire()
 
     def paint(self, shots: Iterator[Shot]) -> None:
-        more = True
-        while more or self._waiting or self._at_work:
-            while more and len(self._waiting) + len(self._at_work) < self._ahead:
+        reading = True
+        while reading or self._waiting or self._at_work:
+            room = reading and len(self._waiting) + len(self._at_work) < self._ahead
+            if room:
                 shot = next(shots, None)
-                more = shot is not None
-                if shot is not None:
-                    self._waiting.append(shot)
-                    self._send()
+                reading = shot is not None
+                self._waiting.extend([shot] if shot is not None else [])
             self._send()
-            if self._at_work:
-                self._hear()
+            self._hear(0.0 if room else LOOK_S)
 
-    def _hire(self) -> Any:
+    def _hire(self) -> None:
         making = self._making
-        actor: Any = ray.remote(ShotPainter).options(
+        painter: Any = ray.remote(ShotPainter).options(
             num_gpus=self._options.gpus, num_cpus=self._options.cpus, scheduling_strategy="SPREAD"
         )
-        return actor.remote(making.arguments, ray.put(making.painting), making.settings, making.steadiness)
+        actor = painter.remote(making.settings, making.steadiness)
+        self._coming[actor.ready.remote(making.arguments, self._painting)] = actor
 
     def _send(self) -> None:
         while self._waiting and self._idle:
@@ -167,36 +185,78 @@ class _Studio:
             coming = actor.paint.options(num_returns="streaming").remote(shot.numbers, kept, shot.stored)
             self._at_work[coming] = (actor, shot)
 
-    def _hear(self) -> None:
-        ready: list[Any] = ray.wait(list(self._at_work), num_returns=1)[0]
-        for coming in ready:
-            actor, shot = self._at_work[coming]
-            try:
-                new: Any = ray.get(next(coming))
-                self._making.keeper.take(new)
-                self._painted += 1
-                self._told(self._painted)
-            except StopIteration:
-                del self._at_work[coming]
-                self._idle.append(actor)
-            except RayTaskError as error:
-                raise _failed(error) from error
-            except RayActorError as error:
-                del self._at_work[coming]
-                self._move(shot, error)
+    def _hear(self, patience_s: float) -> None:
+        expected = [*self._coming, *self._at_work]
+        heard: list[Any] = ray.wait(expected, num_returns=1, timeout=patience_s)[0] if expected else []
+        for told in heard:
+            self._heard_at = time.monotonic()
+            if told in self._coming:
+                self._welcome(told)
+            else:
+                self._take(told)
+        if not self._at_work and not self._idle and time.monotonic() > self._heard_at + ROOM_S:
+            raise _no_worker("the cluster has no room for one")
 
-    def _move(self, shot: Shot, error: RayActorError) -> None:
+    def _welcome(self, ready: Any) -> None:
+        actor = self._coming.pop(ready)
+        try:
+            ray.get(ready)
+        except RayTaskError as error:
+            raise _failed(error) from error
+        except RayActorError as error:
+            self._stillborn += 1
+            if self._stillborn > MOST_MOVES:
+                raise _no_worker(_first_line(error)) from error
+            self._hire()
+        else:
+            self._stillborn = 0
+            self._idle.append(actor)
+
+    def _take(self, coming: Any) -> None:
+        """A frame, or the end of a shot."""
+        actor, shot = self._at_work[coming]
+        try:
+            new: Any = ray.get(next(coming))
+            self._making.keeper.take(new)
+            self._painted += 1
+            self._told(self._painted)
+        except StopIteration:
+            del self._at_work[coming]
+            self._idle.append(actor)
+        except RayTaskError as error:
+            raise _failed(error) from error
+        except LOST as error:
+            del self._at_work[coming]
+            ray.kill(actor)
+            self._move(shot, error)
+
+    def _move(self, shot: Shot, error: RayError) -> None:
         shot.moves += 1
         if shot.moves > MOST_MOVES:
             raise PainterlyError(
                 ErrorCode.WORKER_DIED,
-                f"The machines that painted a shot went down {shot.moves} times ({str(error).splitlines()[0]}).",
+                f"The machines that painted a shot went down {shot.moves} times ({_first_line(error)}).",
                 "Look after the cluster, then run the same command again: it goes on where it was.",
             )
         self._waiting.appendleft(shot)
-        self._idle.append(self._hire())
+        self._hire()
+
+
+def _no_worker(why: str) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.WORKER_DIED,
+        f"No worker has come to paint ({why}).",
+        "Look with “ray status” what the cluster has free, and at --workers, --cpus-each and --gpus-each.",
+    )
 
 
 def _failed(error: RayTaskError) -> PainterlyError:
-    lines = str(error).strip().splitlines()
-    return PainterlyError(ErrorCode.INTERNAL, f"A shot could not be painted: {lines[-1]}.", "Look after that machine.")
+    """Ray's own text ends with the error's class and sentence."""
+    said = str(error).strip().splitlines()[-1].partition(": ")
+    return PainterlyError(
+        ErrorCode.INTERNAL, f"A shot could not be painted: {said[2] or said[0]}.", "Look after that machine."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
