@@ -94,14 +94,12 @@ def test_the_window_obeys_keys_and_calls(gimp_house: GimpHouse) -> None:
         pytest.skip(f"windowed tests need {', '.join(missing)}")
     with gimp_house.profile(plugin=False) as profile, profile.window() as window:
         window.call("image = new_image(64, 48); layer = add_layer(image, 'paper', (64, 48)); show(image)")
-        window.focus("1 layer")
-        window.keys("ctrl+shift+n")
-        window.focus("New Layer")
-        window.keys("Return")
+        window.press("1 layer", "ctrl+shift+n", lambda: window.is_open("New Layer"))
+        window.press("New Layer", "Return", lambda: not window.is_open("New Layer"))
         assert window.wait_for("result = len(image.get_layers()) if len(image.get_layers()) > 1 else 0") == 2
-        window.focus("2 layers")
-        window.keys("ctrl+z")
-        assert window.wait_for("result = [l.get_name() for l in image.get_layers()] == ['paper']")
+        alone = "result = [l.get_name() for l in image.get_layers()] == ['paper']"
+        window.press("2 layers", "ctrl+z", lambda: window.call(alone))
+        assert window.call(alone)
         picture = window.screenshot("house")
         assert picture.read_bytes().startswith(b"\x89PNG")
     assert window.exit_code == 0

@@ -165,8 +165,7 @@ def test_our_own_mistakes_reach_the_log_not_the_user(gimp_house: GimpHouse) -> N
         done = place.harmonize(SCENE)
         done.check_refused("unexpected", "ouch", str(place.profile.log_dir))
         log = place.profile.log_dir / "plug-in.log"
-        wait_until(log.exists)
-        assert "Traceback" in log.read_text()
+        wait_until(lambda: log.exists() and "Traceback" in log.read_text())
 
 
 def test_a_plug_in_killed_by_gimps_own_cancel_leaves_no_trace(gimp_house: GimpHouse) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ DIALOG = "^Painterly Harmonize$"
 CORNER = (60, 40)
 PREVIEW = (CORNER[0] + 90, CORNER[1] + 180, CORNER[0] + 370, CORNER[1] + 400)  # well inside the dialog's picture
 ENGINE_WINDOW = "Engine and Networks"
+RESTING_LOOKS = 3
 WALKING_ANTS = 4000  # pixels that a selection's outline changes from one look to the next, at most
 OPEN = """
 image = load(painting)
@@ -37,7 +37,18 @@ cup = Gimp.file_load_layer(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_
 image.insert_layer(cup, None, 0); cup.set_name("coffee"); cup.set_offsets(340, 278)
 image.set_selected_layers([cup]); image.clean_all()
 show(image)
-result = stack(image)
+result = None
+"""
+SELECT = """
+image.select_item(Gimp.ChannelOps.REPLACE, cup)
+Gimp.Selection.feather(image, 3.0)
+image.clean_all(); Gimp.displays_flush()
+result = None
+"""
+MADE_BY = """
+import json
+data = image.get_layers()[0].get_parasite("painterly-harmonize").get_data()
+result = json.loads(bytes(value & 0xFF for value in data))["arguments"]["preset"]
 """
 
 
@@ -60,21 +71,38 @@ class Walk:
 
     def look_when_drawn(self, name: str) -> Path:
         """A picture of this step once GIMP, which redraws large changes piece by piece, has come to rest."""
-
-        def rests() -> bool:
-            before = _grey(self.look_quietly())
-            time.sleep(0.7)
-            changed = ImageChops.difference(before, _grey(self.look_quietly()))
-            return changed.point([0] * 12 + [255] * 244).histogram()[255] < WALKING_ANTS
-
-        wait_until(rests)
+        wait_until(self.rests)
         return self.look(name)
 
-    def timed(self, name: str, begin: Callable[[], None], condition: Callable[[], object]) -> None:
-        began = time.monotonic()
-        begin()
-        wait_until(condition, 10 * PATIENCE)
+    def rests(self) -> bool:
+        """Whether what is seen stays as it is, for longer than a busy machine leaves GIMP's drawing waiting."""
+        before = _grey(self.look_quietly())
+        for _look in range(RESTING_LOOKS):
+            time.sleep(1)
+            changed = ImageChops.difference(before, _grey(self.look_quietly()))
+            if changed.point([0] * 12 + [255] * 244).histogram()[255] >= WALKING_ANTS:
+                return False
+        return True
+
+    def note(self, name: str, began: float) -> None:
+        """How long it is since ``began``."""
         self.times[name] = round(time.monotonic() - began, 2)
+
+    def run_to_the_end(self, preset: str, layers: int) -> None:
+        """Press OK, and wait until the dialog has gone and the image has so many layers."""
+
+        def done() -> bool:
+            return len(self.layers()) == layers
+
+        began = time.monotonic()
+        self.press("alt+o", lambda: self.engine_is(EngineState.BUSY) or done())
+        wait_until(done, 10 * PATIENCE)
+        self.note(f"OK to result, {preset}", began)
+        self.window.wait_for_no_window(DIALOG)
+
+    def has_read(self) -> bool:
+        """Whether the dialog has its copy of the image."""
+        return bool(self.window.call("result = len(Gimp.get_images()) == 2"))
 
     def layers(self) -> list[str]:
         names: list[str] = self.window.call("result = [layer.get_name() for layer in image.get_layers()]")
@@ -88,18 +116,16 @@ class Walk:
             return False
 
     def open_dialog(self) -> None:
-        self.window.focus(IMAGE_WINDOW)
-        self.window.keys("alt+r", "Up")
-        self.timed("menu to dialog", lambda: self.window.keys("Return"), lambda: self.is_open(DIALOG))
-        self.window.focus(DIALOG)
+        self.times["menu to dialog"] = round(self.window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG), 2)
 
     def engine_is_asked(self) -> bool:
         """Whether the window waits for the engine's command line, which loads torch to list the networks."""
         commands = (Path("/proc", str(pid), "cmdline") for pid in processes_of(self.profile.folder))
         return any(b"painterly_engine.cli" in _read(command) for command in commands)
 
-    def is_open(self, title: str) -> bool:
-        return any(re.search(title, known) for known in self.window.titles())
+    def press(self, key: str, until: Callable[[], object]) -> None:
+        """Press a key in the dialog."""
+        self.window.press(DIALOG, key, until)
 
 
 @pytest.fixture
@@ -138,63 +164,92 @@ def previews_differ(one: Path, other: Path) -> bool:
 
 @pytest.mark.long
 def test_a_painters_walk(walk: Walk) -> None:
+    before = open_and_select(walk)
+    watch_and_cancel(walk, before)
+    run_undo_and_redo(walk, before)
+    harmonize_again(walk, "draft", shown=[True, False, False, True])
+    harmonize_again(walk, "instant", shown=[True, False, False, False, True])
+    look_at_the_engine(walk)
+    assert "Traceback" not in walk.window.log()
+
+
+def open_and_select(walk: Walk) -> object:
+    """A painting, a cut-out above it, and a soft selection of what of that is wanted; gives the layers as they are."""
+    files = {}
+    for name in ("terrace.jpg", "coffee.png"):
+        files[name] = walk.profile.folder / Path(name).with_suffix(".png")
+        with Image.open(EXAMPLES / name) as picture:
+            picture.save(files[name])
     window = walk.window
-    painting = walk.profile.folder / "terrace.png"
-    with Image.open(EXAMPLES / "terrace.jpg") as picture:
-        picture.save(painting)
-    cutout = walk.profile.folder / "coffee.png"
-    with Image.open(EXAMPLES / "coffee.png") as picture:
-        picture.save(cutout)
-    before = window.call(OPEN, painting=painting, object_file=cutout)
+    window.call(OPEN, painting=files["terrace.jpg"], object_file=files["coffee.png"])
     window.wait_for_window(IMAGE_WINDOW)
-    walk.look("opened")
+    walk.look_when_drawn("opened")
+    window.call(SELECT)
+    walk.look_when_drawn("selected")
+    return window.call("result = stack(image)")
 
+
+def watch_and_cancel(walk: Walk, before: object) -> None:
+    """The first run of all: the engine is started, a first look comes, then the picture itself; then Cancel."""
+    window = walk.window
     walk.open_dialog()
-    wait_until(lambda: len(window.call("result = [i.get_id() for i in Gimp.get_images()]")) == 2)  # the scratch copy
-    time.sleep(1.5)  # its picture is drawn
     window.place(DIALOG, *CORNER)
-    time.sleep(0.5)
-    asked = walk.look("dialog")
+    wait_until(walk.has_read)
+    asked = walk.look_when_drawn("dialog")
     assert all(side <= most for side, most in zip(window.size(DIALOG), SMALLEST_SCREEN, strict=True))
+    unfolded = window.size(DIALOG)[1] + 60
+    walk.press("alt+m", lambda: window.size(DIALOG)[1] > unfolded)
+    walk.look_when_drawn("more")
+    walk.press("alt+m", lambda: window.size(DIALOG)[1] < unfolded)
 
-    walk.timed("OK to engine at work", lambda: window.keys("alt+o"), lambda: walk.engine_is(EngineState.BUSY))
-    walk.timed("engine at work to first preview", lambda: None, lambda: previews_differ(asked, walk.look_quietly()))
+    began = time.monotonic()
+    walk.press("alt+o", lambda: walk.engine_is(EngineState.BUSY))
+    walk.note("OK to engine at work, cold", began)
+    wait_until(lambda: previews_differ(asked, walk.look_quietly()), PATIENCE)
+    walk.note("OK to first look, cold", began)
+    sketch = walk.look("first-look")
+    wait_until(lambda: previews_differ(sketch, walk.look_quietly()), PATIENCE)
+    walk.note("OK to first preview of the picture, cold", began)
     walk.look("preview")
-    walk.timed("cancel", lambda: window.keys("alt+c"), lambda: walk.engine_is(EngineState.READY))
-    walk.look("cancelled")
+    walk.press("alt+p", lambda: not previews_differ(asked, walk.look_quietly()))
+    walk.look("compared")
+    walk.press("alt+p", lambda: previews_differ(asked, walk.look_quietly()))
+    began = time.monotonic()
+    walk.press("alt+c", lambda: walk.engine_is(EngineState.READY))
+    walk.note("Cancel to engine ready", began)
+    walk.look_when_drawn("cancelled")
     assert window.call("result = stack(image)") == before
 
-    walk.timed("OK to result", lambda: window.keys("alt+o"), lambda: len(walk.layers()) == 3)
-    window.wait_for_no_window(DIALOG)
+
+def run_undo_and_redo(walk: Walk, before: object) -> None:
+    window = walk.window
+    walk.run_to_the_end("standard", 3)
     assert walk.layers()[0] == "Harmonized: coffee"
     walk.look_when_drawn("result")
-
-    window.focus(IMAGE_WINDOW)
-    window.keys("ctrl+z")
-    wait_until(lambda: len(walk.layers()) == 2)
+    window.press(IMAGE_WINDOW, "ctrl+z", lambda: len(walk.layers()) == 2)
     assert window.call("result = stack(image)") == before
     walk.look_when_drawn("undone")
-    window.keys("ctrl+y")
-    wait_until(lambda: len(walk.layers()) == 3)
+    window.press(IMAGE_WINDOW, "ctrl+y", lambda: len(walk.layers()) == 3)
+    walk.look_when_drawn("redone")
 
+
+def harmonize_again(walk: Walk, preset: str, shown: list[bool]) -> None:
+    """On the result, from its own settings, with the quality one step lower."""
+    window = walk.window
     window.call("image.set_selected_layers([image.get_layers()[0]])")
     walk.open_dialog()
-    time.sleep(2)
-    walk.look("again")
-    window.keys("alt+o")
-    wait_until(lambda: len(walk.layers()) == 4, 4 * PATIENCE)
-    window.wait_for_no_window(DIALOG)
-    assert window.call("result = [layer.get_visible() for layer in image.get_layers()]") == [True, False, False, True]
-    walk.look_when_drawn("harmonized-again")
+    wait_until(walk.has_read)
+    window.keys("alt+q", "Up")
+    walk.look_when_drawn(f"again-{preset}")
+    walk.run_to_the_end(preset, len(shown))
+    assert window.call("result = [layer.get_visible() for layer in image.get_layers()]") == shown
+    assert window.call(MADE_BY) == preset
+    walk.look_when_drawn(f"harmonized-again-{preset}")
 
-    window.focus(IMAGE_WINDOW)
-    window.keys("alt+e", "Up", "Return")
-    window.wait_for_window(ENGINE_WINDOW)
+
+def look_at_the_engine(walk: Walk) -> None:
+    walk.window.choose_last(IMAGE_WINDOW, "alt+e", ENGINE_WINDOW)
     wait_until(walk.engine_is_asked)
     wait_until(lambda: not walk.engine_is_asked(), PATIENCE)
-    time.sleep(1)  # the answers are shown
-    walk.look("engine")
-    window.focus(ENGINE_WINDOW)
-    window.keys("Escape")
-    window.wait_for_no_window(ENGINE_WINDOW)
-    assert "Traceback" not in window.log()
+    walk.look_when_drawn("engine")
+    walk.window.leave(ENGINE_WINDOW)

@@ -3,13 +3,12 @@ the clock."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from support import jobs
 from support.fake_engine import FakeEngine, wait_until
@@ -20,6 +19,8 @@ from support.real_engine import RealEngine
 IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
 SMALLEST_SCREEN = (1366, 768)
+PREVIEW = (10, 250, 20)
+INVERTED = (55, 195, 235)  # the cup below, as the fake engine gives it back
 
 SCENE = """
 image = new_image(240, 160)
@@ -42,21 +43,23 @@ class Atelier:
 
     def open_dialog(self) -> None:
         """By the keyboard: our entry is the last of the Filters menu."""
-        self.window.focus(IMAGE_WINDOW)
-        self.window.keys("alt+r")
-        self.window.screenshot("window-menu")
-        self.window.keys("Up", "Return")
-        self.window.wait_for_window(DIALOG)
-        self.window.focus(DIALOG)
+        self.window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG)
 
     def accept(self) -> None:
         """Press OK and wait until the engine has the job."""
         jobs = len(self.engine.messages("submit"))
-        self.window.keys("alt+o")
-        self.wait_for_messages("submit", jobs + 1)
+        self.window.press(DIALOG, "alt+o", lambda: len(self.engine.messages("submit")) > jobs)
 
-    def wait_for_messages(self, kind: str, count: int) -> None:
-        wait_until(lambda: len(self.engine.messages(kind)) >= count)
+    def undo(self, layers: int) -> None:
+        """Press Ctrl+Z once and see so many layers."""
+        self.window.press(IMAGE_WINDOW, "ctrl+z", lambda: self.has_layers(layers))
+
+    def has_layers(self, count: int) -> bool:
+        return bool(self.window.call(f"result = len(image.get_layers()) == {count}"))
+
+    def previews(self) -> bool:
+        """Whether the fake preview is what the dialog shows."""
+        return shows(self.window.screenshot("window-progress"), PREVIEW)
 
     def wait_for_layers(self, count: int) -> None:
         self.window.wait_for(f"result = len(image.get_layers()) == {count}")
@@ -74,7 +77,7 @@ def atelier(gimp_house: GimpHouse) -> Iterator[Atelier]:
         hold = profile.folder / "hold"
         steps = [
             {"do": "progress", "fraction": 0.4, "iteration": 20, "iterations": 50, "seconds_left": 70},
-            {"do": "preview", "rgb": [10, 250, 20], "width": 24, "height": 16},
+            {"do": "preview", "rgb": PREVIEW, "width": 24, "height": 16},
             {"do": "wait", "file": str(hold)},
             {"do": "result", "how": "invert", "metadata": {"warnings": ["The network was never trained."]}},
         ]
@@ -82,12 +85,16 @@ def atelier(gimp_house: GimpHouse) -> Iterator[Atelier]:
             yield Atelier(profile, engine, window, hold)
 
 
-def preview_is_shown(picture: Path) -> bool:
-    """Whether a part of the screen has the fake preview's colour."""
+def shows(picture: Path, wanted: tuple[int, int, int]) -> bool:
+    """Whether a part of the screen has the colour."""
     with Image.open(picture) as screen:
-        small = screen.convert("RGB").resize((128, 86))
-    colours = small.getcolors(small.width * small.height) or []
-    return sum(count for count, colour in colours if colour == (10, 250, 20)) > 100
+        colours = screen.convert("RGB").getcolors(screen.width * screen.height) or []
+    return sum(count for count, colour in colours if colour == wanted) > 5000
+
+
+def differ(one: Path, other: Path) -> bool:
+    with Image.open(one) as first, Image.open(other) as second:
+        return ImageChops.difference(first.convert("L"), second.convert("L")).getbbox() is not None
 
 
 def test_from_menu_to_undo(atelier: Atelier) -> None:
@@ -95,8 +102,10 @@ def test_from_menu_to_undo(atelier: Atelier) -> None:
     atelier.open_dialog()
     window.screenshot("window-dialog")
     atelier.accept()
-    wait_until(lambda: preview_is_shown(window.screenshot("window-progress")))
+    wait_until(atelier.previews)
     assert atelier.is_untouched(), "something changed before the result was there"
+    window.press(DIALOG, "alt+p", lambda: not atelier.previews())  # Compare: as it was before
+    window.press(DIALOG, "alt+p", atelier.previews)
 
     atelier.hold.touch()
     atelier.wait_for_layers(3)
@@ -110,38 +119,39 @@ def test_from_menu_to_undo(atelier: Atelier) -> None:
     assert inverted == bytes((55, 195, 235, 255)) * (80 * 60)
     assert "The network was never trained." in window.log()
 
-    window.focus(IMAGE_WINDOW)
-    window.keys("ctrl+z")
-    atelier.wait_for_layers(2)
+    atelier.undo(2)
     window.screenshot("window-undone")
     assert atelier.is_untouched(), "one undo did not bring everything back"
 
-    window.keys("ctrl+y")
+    window.press(IMAGE_WINDOW, "ctrl+y", lambda: atelier.has_layers(3))
+    atelier.undo(2)
+    # Repeat: no dialog, the last values.
+    window.press(IMAGE_WINDOW, "ctrl+f", lambda: len(atelier.engine.messages("submit")) == 2)
     atelier.wait_for_layers(3)
-    window.keys("ctrl+z")
-    atelier.wait_for_layers(2)
-    window.keys("ctrl+f")  # Repeat: no dialog, the last values
+    atelier.undo(2)
+    # Re-show: the dialog with the last values.
+    window.press(IMAGE_WINDOW, "ctrl+shift+f", lambda: window.is_open(DIALOG))
+    atelier.accept()
     atelier.wait_for_layers(3)
     jobs = [{**job["parameters"], "previews": None} for job in atelier.engine.messages("submit")]
-    assert len(jobs) == 2
-    assert jobs[0] == jobs[1]
+    assert len(jobs) == 3
+    assert jobs[0] == jobs[1] == jobs[2]
 
 
 def test_cancel_stops_the_job_and_leaves_no_trace(atelier: Atelier) -> None:
     window = atelier.window
     atelier.open_dialog()
     atelier.accept()
-    wait_until(lambda: preview_is_shown(window.screenshot("window-cancel")))
-    window.keys("alt+c")
+    wait_until(atelier.previews)
+    window.press(DIALOG, "alt+c", lambda: atelier.engine.messages("cancel"))
     cancelled = atelier.engine.wait_for("cancel")
     assert cancelled["job_id"] == atelier.engine.messages("submit")[0]["job_id"]
     assert atelier.is_untouched()
 
     # The dialog has stayed: OK starts another job, closing the window stops that too.
     atelier.accept()
-    window.keys("Escape")
-    atelier.wait_for_messages("cancel", 2)
-    window.wait_for_no_window(DIALOG)
+    window.leave(DIALOG)
+    wait_until(lambda: len(atelier.engine.messages("cancel")) == 2)
     atelier.hold.touch()
     assert atelier.is_untouched()
     window.wait_for("result = len(Gimp.get_images()) == 1")  # nothing of what was read is left behind
@@ -154,12 +164,9 @@ def test_an_object_deleted_meanwhile_ends_in_a_sentence(atelier: Atelier) -> Non
     window.call("image.remove_layer(cup)")
     atelier.hold.touch()
     log = atelier.profile.log_dir / "plug-in.log"
-    wait_until(log.exists)
-    assert "was deleted while its result was being painted" in log.read_text()
+    wait_until(lambda: log.exists() and "was deleted while its result was being painted" in log.read_text())
     window.screenshot("window-trouble")  # the dialog has stayed, with the sentence
-    window.focus(DIALOG)
-    window.keys("Escape")
-    window.wait_for_no_window(DIALOG)
+    window.leave(DIALOG)
     assert window.call("result = [layer.get_name() for layer in image.get_layers()]") == ["painting"]
     assert "Traceback" not in window.log()
 
@@ -184,15 +191,11 @@ def test_again_starts_from_the_settings_of_the_layer(atelier: Atelier) -> None:
 
 def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
     window = atelier.window
-    window.focus(IMAGE_WINDOW)
-    window.keys("alt+e", "Up", "Return")
-    window.wait_for_window("Engine and Networks")
+    window.choose_last(IMAGE_WINDOW, "alt+e", "Engine and Networks")
     atelier.engine.wait_for("status-query")
-    window.focus("Engine and Networks")
     # Stop answers only once the engine's state is shown, which is a moment after the engine was asked for it.
-    window.keys_until("alt+s", lambda: atelier.engine.messages("shutdown"))
-    window.keys("Escape")
-    window.wait_for_no_window("Engine and Networks")
+    window.press("Engine and Networks", "alt+s", lambda: atelier.engine.messages("shutdown"), seconds=10)
+    window.leave("Engine and Networks")
     assert "Traceback" not in window.log()
 
 
@@ -236,7 +239,7 @@ def test_a_button_tries_a_smaller_size_where_memory_is_short(gimp_house: GimpHou
             wait_until((profile.log_dir / "plug-in.log").exists)
             assert atelier.is_untouched()
             window.screenshot("window-memory")
-            window.keys_until("alt+u", lambda: len(engine.messages("submit")) == 2)
+            window.press(DIALOG, "alt+u", lambda: len(engine.messages("submit")) == 2)
             atelier.wait_for_layers(3)
             window.wait_for_no_window(DIALOG)
             first, second = (job["parameters"]["size"] for job in engine.messages("submit"))
@@ -255,21 +258,71 @@ def test_a_job_of_somebody_else_comes_first(gimp_house: GimpHouse) -> None:
             window.wait_for_window(IMAGE_WINDOW)
             first = other.submit(jobs.request(f"hold:{hold}"))
             wait_until(lambda: other.status().running == first)
-            window.focus(IMAGE_WINDOW)
-            window.keys("alt+r", "Up", "Return")
-            window.wait_for_window(DIALOG)
-            window.focus(DIALOG)
-            window.call("result = None")
-            window.keys("alt+o")
-            wait_until(lambda: other.status().queued == 1)  # the sketch waits
-            time.sleep(0.5)  # that is told and drawn
-            window.screenshot("window-queued")
+            window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG)
+            before = window.screenshot("window-asked")
+            window.press(DIALOG, "alt+o", lambda: other.status().queued == 1)  # the sketch waits
+            wait_until(lambda: differ(before, window.screenshot("window-queued")))  # that is told
             assert window.call("result = len(image.get_layers())") == 2
             hold.touch()
             window.wait_for("result = len(image.get_layers()) == 3")
             window.wait_for_no_window(DIALOG)
             inverted = window.call("result = pixels(image.get_layers()[0])")
     assert inverted[:4] == bytes((165, 135, 95, 255)), "the painting, inverted by the scripted runner"
+
+
+def test_a_first_look_comes_before_the_picture(gimp_house: GimpHouse) -> None:
+    """The instant result is shown while the real one is painted, whose own previews then take its place."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile:
+        paint, end = profile.folder / "paint", profile.folder / "end"
+        preview = {"do": "preview", "rgb": PREVIEW, "width": 24, "height": 16}
+        steps = [{"do": "wait", "file": str(paint)}, preview, {"do": "wait", "file": str(end)}, {"do": "result"}]
+        script = {"sketch": [{"do": "result", "how": "invert"}], "jobs": [steps]}
+        with FakeEngine(profile.folder, script=script) as engine, profile.window() as window:
+            atelier = Atelier(profile, engine, window, end)
+            atelier.open_dialog()
+            atelier.accept()
+            wait_until(lambda: shows(window.screenshot("window-first-look"), INVERTED))
+            assert [job["parameters"]["preset"] for job in engine.messages("sketch")] == ["instant"]
+            assert [job["parameters"]["preset"] for job in engine.messages("submit")] == ["standard"]
+            assert atelier.is_untouched()
+            paint.touch()
+            wait_until(atelier.previews)
+            assert not shows(window.screenshot("window-refined"), INVERTED)
+            end.touch()
+            atelier.wait_for_layers(3)
+            window.wait_for_no_window(DIALOG)
+
+
+def test_two_images_at_once_get_each_its_own(gimp_house: GimpHouse) -> None:
+    """Two dialogs of one GIMP and somebody else's job at the real engine: everybody's turn comes in order."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    colours = [(90, 120, 160), (30, 200, 70)]
+    with gimp_house.profile() as profile:
+        hold = profile.folder / "hold"
+        with RealEngine(profile.folder) as engine, engine.connect() as other, profile.window() as window:
+            first = other.submit(jobs.request(f"hold:{hold}"))
+            wait_until(lambda: other.status().running == first)
+            for waiting, colour in enumerate(colours, 1):
+                window.call(
+                    "pictures = globals().get('pictures', [])\n" + SCENE.replace("90, 120, 160", "*colour"),
+                    colour=colour,
+                )
+                window.call("pictures.append(image); result = None")
+                window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG)
+                window.press(DIALOG, "alt+o", lambda waiting=waiting: other.status().queued == waiting)
+            window.screenshot("window-two-images")
+            assert window.call("result = [len(each.get_layers()) for each in pictures]") == [2, 2]
+            hold.touch()
+            window.wait_for("result = [len(each.get_layers()) for each in pictures] == [3, 3]")
+            window.wait_for_no_window(DIALOG)
+            made = window.call("result = [pixels(each.get_layers()[0])[:4] for each in pictures]")
+            asked, begun = ([line["job"] for line in engine.events(f"job-{what}")] for what in ("queued", "starts"))
+    assert [bytes(corner) for corner in made] == [bytes((*(255 - part for part in each), 255)) for each in colours]
+    assert begun[:3] == asked[:3], "a look at each image, in the order in which they were asked for"
+    assert len(begun) == 5
 
 
 @pytest.mark.parametrize("language", ["de", "es"])
@@ -280,14 +333,9 @@ def test_the_dialog_fits_a_small_screen(gimp_house: GimpHouse, language: str) ->
     with gimp_house.profile(environment={"LANGUAGE": language}) as profile, profile.window() as window:
         window.call(SCENE)
         window.wait_for_window(IMAGE_WINDOW)
-        window.focus(IMAGE_WINDOW)
-        window.keys("alt+r", "Up", "Return")
-        window.wait_for_window(DIALOG)
+        window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG)
         folded = window.size(DIALOG)
-        window.focus(DIALOG)
-        window.keys("alt+m")
-        wait_until(lambda: window.size(DIALOG)[1] > folded[1])
+        window.press(DIALOG, "alt+m", lambda: window.size(DIALOG)[1] > folded[1] + 60)
         window.screenshot(f"window-{language}")
         assert all(side <= most for side, most in zip(window.size(DIALOG), SMALLEST_SCREEN, strict=True))
-        window.keys("Escape")
-        window.wait_for_no_window(DIALOG)
+        window.leave(DIALOG)

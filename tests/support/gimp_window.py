@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from support.fake_engine import wait_until
 from support.gimp_headless import BATCH, INSIDE, PRELUDE, GimpError, Job
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 SCREEN = (1280, 860)
 FRAME = 26  # pixels of a window's title and borders
 MAIN_WINDOW = "GIMP$|GNU Image Manipulation Program"
+HEARD_S = 40.0  # seconds until a key counts as not heard
+PRESSES = 3
 PATIENCE = 120.0  # seconds until a condition counts as never coming; nothing waits this long where all is well
 
 
@@ -120,7 +121,15 @@ class GimpWindow:
 
     def wait_for_no_window(self, title: str, *, timeout: float = PATIENCE) -> None:
         """Wait until no visible window's title matches the regular expression."""
-        self._wait(f"the window {title} to close", lambda: not any(re.search(title, t) for t in self.titles()), timeout)
+        self._wait(f"the window {title} to close", lambda: not self.is_open(title), timeout)
+
+    def is_open(self, title: str) -> bool:
+        """Whether a visible window's title matches the regular expression."""
+        return self.count(title) > 0
+
+    def count(self, title: str) -> int:
+        """The visible windows whose title matches the regular expression."""
+        return sum(bool(re.search(title, known)) for known in self.titles())
 
     def titles(self) -> list[str]:
         """The titles of the visible windows."""
@@ -129,8 +138,22 @@ class GimpWindow:
         return [name for name in names if name]
 
     def focus(self, title: str) -> None:
-        """Give the keyboard to the visible window whose title matches the regular expression."""
-        self._x("xdotool", "windowfocus", "--sync", self._window(title))
+        """Give the keyboard to the visible window whose title matches the regular expression, and see that it stays.
+
+        Where another window has just closed, the window manager moves the focus once more, late on a busy machine: a
+        key pressed at that moment is heard by nobody.
+        """
+        window = self._window(title)
+
+        def stays() -> bool:
+            self._x("xdotool", "windowfocus", "--sync", window)
+            for _look in range(3):
+                time.sleep(0.05)
+                if self._x("xdotool", "getwindowfocus").strip() != window:
+                    return False
+            return True
+
+        self._wait(f"the keyboard to stay with {title}", stays)
 
     def place(self, title: str, x: int, y: int) -> None:
         """Move the visible window whose title matches the regular expression."""
@@ -152,14 +175,43 @@ class GimpWindow:
             self._x("xdotool", "key", "--clearmodifiers", key)
             time.sleep(0.15)  # a menu opens between two keys, and tells nobody outside that it did
 
-    def keys_until(self, key: str, condition: Callable[[], object]) -> None:
-        """Press a key until it has done what it should: on a busy machine a window may not hear its first one."""
-        for _press in range(5):
-            self.keys(key)
-            with contextlib.suppress(AssertionError):
-                wait_until(condition, 15.0)
+    def press(self, title: str, key: str, until: Callable[[], object], *, seconds: float = HEARD_S) -> None:
+        """Press ``key`` in the window whose title matches, again where ``until`` has not come true ``seconds`` later.
+
+        For keys that do no harm when they are heard twice.
+
+        Raises:
+            GimpError: it was not heard, or GIMP ended.
+        """
+        for _press in range(PRESSES):
+            if self.is_open(title):
+                self.focus(title)
+                self.keys(key)
+            if self._comes_true(f"{key} was heard", until, seconds):
                 return
-        raise AssertionError(f"{key} was not heard")
+        raise GimpError(f"{key} was not heard in {title}\n{self.log()[-3000:]}")
+
+    def leave(self, title: str) -> None:
+        """Close the window whose title matches by the keyboard."""
+        self.press(title, "Escape", lambda: not self.is_open(title))
+
+    def choose_last(self, title: str, menu: str, opens: str) -> float:
+        """Open a window ``opens`` by the last entry of a window's menu, and give it the keyboard.
+
+        Returns: the seconds from choosing the entry until the window was there.
+        """
+        there = self.count(opens)
+        for _turn in range(PRESSES):
+            self.focus(title)
+            self.keys(menu, "Up")
+            began = time.monotonic()
+            self.keys("Return")
+            if self._comes_true(f"{opens} opens", lambda: self.count(opens) > there, HEARD_S):
+                took = time.monotonic() - began
+                self.focus(opens)
+                return took
+            self.keys("Escape", "Escape")  # a menu that may be half open
+        raise GimpError(f"{opens} does not open; there are {self.titles()}\n{self.log()[-3000:]}")
 
     def type(self, text: str) -> None:
         self._x("xdotool", "type", "--delay", "20", text)
@@ -199,14 +251,19 @@ class GimpWindow:
             raise GimpError(f"{' '.join(command)}: {err.decode(errors='replace')}")
         return out.decode(errors="replace")
 
-    def _wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    def _wait(self, what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+        if not self._comes_true(what, condition, seconds):
+            raise GimpError(f"Waited {seconds} s in vain for {what}\n{self.log()[-3000:]}")
+
+    def _comes_true(self, what: str, condition: Callable[[], object], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not condition():
             if self._gimp is not None and self._gimp.poll() is not None:
                 raise GimpError(f"GIMP ended with {self._gimp.returncode} before {what}\n{self.log()[-3000:]}")
             if time.monotonic() > deadline:
-                raise GimpError(f"Waited {seconds} s in vain for {what}\n{self.log()[-3000:]}")
+                return False
             time.sleep(0.05)
+        return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -44,6 +44,7 @@ def settings_box(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig
     experts = dialog.fill_box("experts", list(EXPERT))
     experts.set_spacing(6)
     expander.add(experts)
+    expander.connect("notify::expanded", lambda *_: _fit(dialog, expander))
     box.pack_start(expander, False, False, 0)
     row = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
     for button in reversed(buttons):
@@ -102,6 +103,12 @@ class LayerPickers:
 
 def _follow_genre(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig) -> None:
     dialog.set_sensitive("stylization", arguments.get_property("genre") == NUMBER, None, None, False)
+
+
+def _fit(dialog: GimpUi.ProcedureDialog, expander: Gtk.Expander) -> None:
+    """Let the dialog shrink to what it holds; by itself it only grows."""
+    if not expander.get_expanded():
+        dialog.resize(dialog.get_size()[0], 1)
 
 
 def _add_dice(dialog: GimpUi.ProcedureDialog, arguments: Gimp.ProcedureConfig) -> None:

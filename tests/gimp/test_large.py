@@ -1,0 +1,34 @@
+"""Large images with the real engine: what the plug-in adds to its work, and a canvas of 8192 × 8192."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.gimp_house import GimpHouse, Profile
+from support.gimp_timings import measure
+
+MOST_S = 1.5
+TURNS = 3
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def profile(gimp_house: GimpHouse) -> Iterator[Profile]:
+    if not gimp_house.reaches_engine:
+        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
+    with gimp_house.profile() as profile:
+        yield profile
+
+
+@pytest.mark.parametrize("size", [pytest.param((4000, 3000), id="12 MP"), pytest.param((8192, 8192), id="8k canvas")])
+def test_little_time_beside_the_engines_work(profile: Profile, size: tuple[int, int]) -> None:
+    """From the call to the new layer, without what the engine says it worked; the best of three turns."""
+    part = (1600, 1250)
+    turns = measure(profile, "instant", size, part, TURNS)
+    assert len(turns) == TURNS + 1
+    beside = [whole - engine for whole, engine in turns[1:]]
+    print(f"{min(beside):.2f} s beside {min(engine for _whole, engine in turns):.1f} s of the engine's work")
+    assert min(beside) < MOST_S
