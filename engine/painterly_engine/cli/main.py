@@ -49,7 +49,7 @@ INTERRUPTED = 130  # what shells report for Ctrl+C
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 an error (said on stderr), 2 wrong usage, 130 Ctrl+C."""
-    arguments = _parser().parse_args(_with_negative_places(sys.argv[1:] if argv is None else argv))
+    arguments = all_commands().parse_args(_with_negative_places(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)
     except PainterlyError as error:
@@ -75,7 +75,7 @@ def _with_negative_places(argv: Sequence[str]) -> list[str]:
     return joined
 
 
-def _parser() -> argparse.ArgumentParser:
+def all_commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="painterly", description="Make an object that was pasted into a painting look painted."
     )

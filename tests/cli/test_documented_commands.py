@@ -1,0 +1,45 @@
+"""What README and docs tell people to type is understood by the command line as it is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from string import Template
+
+import pytest
+
+from painterly_engine.cli.main import all_commands
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words after ``painterly`` of each command in the page's shell blocks."""
+    found = []
+    variables: dict[str, str] = {}
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in line.split("&&"):
+                if given := re.fullmatch(r"(\w+)=(.*)", command):
+                    variables[given[1]] = given[2].strip("\"'")
+                words = shlex.split(Template(command).safe_substitute(variables), comments=True)
+                if words[:1] == ["painterly"]:
+                    found.append(words[1:])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_commands_are_understood(page: Path) -> None:
+    for words in commands(page):
+        try:
+            all_commands().parse_args(words)
+        except SystemExit:
+            pytest.fail(f"{page.name}: painterly {shlex.join(words)}")
+
+
+def test_there_are_such_commands() -> None:
+    assert len(commands(REPOSITORY / "README.md")) > 10
+    assert len(commands(REPOSITORY / "docs" / "cluster.md")) > 3
