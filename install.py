@@ -19,6 +19,7 @@ import os
 import platform
 import plistlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -529,9 +530,14 @@ FOLDER_VARIABLES = ("PAINTERLY_RUNTIME_DIR", "PAINTERLY_DATA_DIR", "PAINTERLY_LO
 EXEC = ("-c", 'exec "$@"', "sh")
 
 
-def service_command(python: Path, listen: str = "") -> list[str]:
-    """As ``engine_command``, but without an end when idle: the session starts and stops it."""
-    return [str(python), "-m", "painterly_engine.service", *(["--listen", listen] if listen else [])]
+def service_command(python: Path, listen: str = "", options: str = "") -> list[str]:
+    """As ``engine_command``, but without an end when idle: the session starts and stops it.
+
+    Args:
+        options: further ones of ``painterly serve``, as a shell reads them.
+    """
+    listening = ["--listen", listen] if listen else []
+    return [str(python), "-m", "painterly_engine.service", *listening, *shlex.split(options)]
 
 
 def service_file(machine: Machine) -> Path:
@@ -605,11 +611,11 @@ def service_steps(machine: Machine, file: Path, starts: bool) -> list[list[str]]
     return [reload, ["systemctl", "--user", "enable", UNIT], ["systemctl", "--user", "restart", UNIT]]
 
 
-def install_service(machine: Machine, python: Path, listen: str = "") -> None:
+def install_service(machine: Machine, python: Path, listen: str = "", options: str = "") -> None:
     """Write the service and start it; where the session cannot be asked to, say what to run."""
     file, paths = service_file(machine), protocol_paths()
     log = paths.make_private(paths.log_dir()) / "service.log"
-    text = service_text(machine, service_command(python, listen), log)
+    text = service_text(machine, service_command(python, listen, options), log)
     file.parent.mkdir(parents=True, exist_ok=True)
     if not (file.is_file() and same_content(file, text)):
         replace_file(file, text)
@@ -660,7 +666,8 @@ def set_up(arguments: argparse.Namespace) -> int:
     """Everything: engine and plug-in; with --service also the service."""
     machine = Machine()
     tell_pip(arguments)
-    if arguments.service or arguments.listen:
+    as_service = bool(arguments.service or arguments.listen or arguments.serve)
+    if as_service:
         service_file(machine)  # where there is none, say so before gigabytes are fetched
     python = ensure_environment(cpu=arguments.cpu)
     new, notes = profiles_to_make(machine)
@@ -673,8 +680,8 @@ def set_up(arguments: argparse.Namespace) -> int:
         say(f"The plug-in is {'installed' if changed else 'up to date'}: {profile / 'plug-ins' / PLUGIN}")
     for note in notes:
         say(note)
-    if arguments.service or arguments.listen:
-        install_service(machine, python, arguments.listen)
+    if as_service:
+        install_service(machine, python, arguments.listen, arguments.serve)
     say(what_next(profiles, notes, python))
     return 0
 
@@ -855,6 +862,12 @@ def parser() -> argparse.ArgumentParser:
         default="",
         metavar="HOST:PORT",
         help="the service also serves other machines, see docs/operations.md",
+    )
+    top.add_argument(
+        "--serve",
+        default="",
+        metavar="OPTIONS",
+        help="of “painterly serve” for the service, in quotes: --serve='--workers 2', see docs/cluster.md",
     )
     commands = top.add_subparsers(title="commands (none: set up engine and plug-in)")
     for function in (demo, uninstall, doctor):

@@ -75,6 +75,13 @@ def test_a_units_words_survive_whatever_is_in_them(tmp_path: Path) -> None:
     assert not any("idle-exit" in line for line in lines)
 
 
+def test_a_studios_engine_gets_what_painterly_serve_takes(tmp_path: Path) -> None:
+    asked_for = install.parser().parse_args(["--listen", "*:5599", "--serve=--workers 1:8 --gpus-each 1"])
+    install.install_service(machine(tmp_path), PYTHON, asked_for.listen, asked_for.serve)
+    written = (tmp_path / UNIT).read_text(encoding="utf-8")
+    assert '"--listen" "*:5599" "--workers" "1:8" "--gpus-each" "1"' in written
+
+
 def test_an_agent_is_written_and_loaded_on_a_mac(tmp_path: Path) -> None:
     install.install_service(machine(tmp_path, "darwin", PAINTERLY_KEYS_DIR="/k"), PYTHON, "*:5599")
     agent = plistlib.loads((tmp_path / AGENT).read_bytes())
