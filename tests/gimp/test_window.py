@@ -20,6 +20,7 @@ IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
 SMALLEST_SCREEN = (1366, 768)
 PREVIEW = (10, 250, 20)
+BLURRED = (70, 70, 60)
 INVERTED = (55, 195, 235)  # the cup below, as the fake engine gives it back
 
 SCENE = """
@@ -277,7 +278,9 @@ def test_a_first_look_comes_before_the_picture(gimp_house: GimpHouse) -> None:
     with gimp_house.profile() as profile:
         paint, end = profile.folder / "paint", profile.folder / "end"
         preview = {"do": "preview", "rgb": PREVIEW, "width": 24, "height": 16}
-        steps = [{"do": "wait", "file": str(paint)}, preview, {"do": "wait", "file": str(end)}, {"do": "result"}]
+        early, finer = {"do": "progress", "fraction": 0.1}, {"do": "progress", "fraction": 0.3}
+        steps: list[dict[str, Any]] = [early, {**preview, "rgb": BLURRED}, {"do": "wait", "file": str(paint)}]
+        steps += [finer, preview, {"do": "wait", "file": str(end)}, {"do": "result"}]
         script = {"sketch": [{"do": "result", "how": "invert"}], "jobs": [steps]}
         with FakeEngine(profile.folder, script=script) as engine, profile.window() as window:
             atelier = Atelier(profile, engine, window, end)
@@ -287,6 +290,7 @@ def test_a_first_look_comes_before_the_picture(gimp_house: GimpHouse) -> None:
             assert [job["parameters"]["preset"] for job in engine.messages("sketch")] == ["instant"]
             assert [job["parameters"]["preset"] for job in engine.messages("submit")] == ["standard"]
             assert atelier.is_untouched()
+            assert shows(window.screenshot("window-first-look"), INVERTED), "the first blurred picture has replaced it"
             paint.touch()
             wait_until(atelier.previews)
             assert not shows(window.screenshot("window-refined"), INVERTED)

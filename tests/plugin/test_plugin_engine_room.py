@@ -137,6 +137,20 @@ def test_the_device_is_read_off_the_doctor(monkeypatch: pytest.MonkeyPatch, tmp_
     assert engine_room.device(config_of(tmp_path)) == ""
 
 
+def test_the_log_is_shown_for_people() -> None:
+    lines = [
+        "2026-11-21 21:39:29,387 15276 INFO painterly_engine.service.server: event=client-connects program=x",
+        "2026-11-21 21:39:29,387 15276 INFO painterly_engine.service.foreman: event=job-starts job=e6 waited=0.000",
+        "2026-11-21 21:40:00,001 15276 WARNING painterly_engine.service.staff: event=worker-ended how=killed",
+        "Traceback (most recent call last):",
+    ]
+    assert engine_room.readable(lines) == [
+        "21:39:29  job-starts job=e6 waited=0.000",
+        "21:40:00  WARNING worker-ended how=killed",
+        "Traceback (most recent call last):",
+    ]
+
+
 def test_every_remedy_has_its_button() -> None:
     assert set(TEXTS) == set(Remedy)
     for code in ErrorCode:

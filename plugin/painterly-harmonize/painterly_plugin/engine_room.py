@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -31,6 +31,8 @@ END_S = 15.0  # how long an engine may take to end
 QUESTION_S = 60.0  # how long the engine's command line may take for an answer: it loads torch
 POLL_S = 0.1
 LOG_LINES = 40
+VISIT = "event=client-connects"
+_LINE = re.compile(r"^\d{4}-\d\d-\d\d (?P<clock>[\d:]{8}),\d+ \d+ (?P<level>[A-Z]+) \S+: (?P<rest>.*)$")
 _PERCENT = re.compile(r"(\d{1,3})%")
 _DEVICE = re.compile(r"^\S+\s+device\s+(.+)$", re.MULTILINE)
 _NETWORK = re.compile(r"^(\S+)\s+(not here|\d.*)$")
@@ -233,6 +235,16 @@ def last_lines(file: Path, count: int = LOG_LINES) -> list[str]:
         return file.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+def readable(lines: Iterable[str]) -> list[str]:
+    """Lines of the engine's log for people: without date, process and module, and without who only asked how it is."""
+    return [_LINE.sub(_short, line) for line in lines if VISIT not in line]
+
+
+def _short(line: re.Match[str]) -> str:
+    level = "" if line["level"] == "INFO" else f"{line['level']} "
+    return f"{line['clock']}  {level}{line['rest'].removeprefix('event=')}"
 
 
 def redacted(text: str) -> str:

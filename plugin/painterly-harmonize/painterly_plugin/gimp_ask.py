@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from painterly_plugin.gimp_run import Bench, Job
 
 TICK_MS = 33
+SKETCH_STAYS = 0.2  # of the job: its own first pictures, small and blurred, look worse than the sketch
 # Below drawing and events, so that a dialog that reads stays alive.
 WHEN_IDLE = GLib.PRIORITY_DEFAULT_IDLE + 20
 DOMAIN = "painterly-harmonize"
@@ -160,7 +161,7 @@ class Window:
         self._dialog.destroy()
 
     def _build(self) -> None:
-        self._is_gone = False
+        self._is_gone = self._is_sketched = False
         self._dialog.connect("delete-event", self._note_closing)
         self._settings = settings_box(self._dialog, self._bench.arguments, self._engine_button(), help_button())
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12)
@@ -263,6 +264,7 @@ class Window:
         except PainterlyError as error:
             self._fail(error)
             return
+        self._is_sketched = False
         self._enter(Stage.WORKING)
         self._say(_("Starting the engine"))
         GLib.timeout_add(TICK_MS, self._tick, self._job)
@@ -290,8 +292,10 @@ class Window:
         elif isinstance(news, Result):
             self._finish(job, news)
         elif isinstance(news, Preview):
-            self._preview.show_after(news.picture)
+            if not self._is_sketched or self._bar.get_fraction() >= SKETCH_STAYS:
+                self._preview.show_after(news.picture)
         elif isinstance(news, Sketch):
+            self._is_sketched = True
             sketched = news.result
             self._preview.show_after(pasted(job.subject.painting, sketched.picture, sketched.x, sketched.y))
             self._say(_("This is a first look; now it is painted in earnest"))

@@ -26,6 +26,7 @@ from painterly_protocol.messages import Status  # noqa: E402
 POLL_MS = 200
 REFRESH_MS = 3000
 SIZE = (640, 520)
+LINES_LOOKED_AT, LINES_SHOWN = 200, 15  # of each log
 STATES = {
     "absent": _("The engine is not running. It starts by itself when it is needed."),
     "starting": _("The engine is starting."),
@@ -170,7 +171,8 @@ class EngineWindow:
     def _show_log(self) -> None:
         lines: list[str] = []
         for name in ("engine.log", "worker.log", "plug-in.log"):
-            lines += engine_room.last_lines(paths.log_dir() / name, 15)
+            found = engine_room.readable(engine_room.last_lines(paths.log_dir() / name, LINES_LOOKED_AT))
+            lines += found[-LINES_SHOWN:]
         text = engine_room.redacted("\n".join(lines)) or _("The log is empty.")
         buffer = self._log.get_buffer()
         if buffer.get_text(buffer.get_start_iter(), buffer.get_end_iter(), False) != text:
