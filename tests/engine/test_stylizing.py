@@ -17,7 +17,7 @@ from painterly_engine.progress import SILENT, Observer
 from painterly_engine.resample import resize
 from painterly_engine.stylizing import terms
 from painterly_engine.stylizing.adain import restated, stylize_adain
-from painterly_engine.stylizing.descent import start
+from painterly_engine.stylizing.descent import descend, start
 from painterly_engine.stylizing.local import _mixed as local_part
 from painterly_engine.stylizing.local import dilated, softened
 from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Several, Walk, Wanted, Whole, make
@@ -171,6 +171,19 @@ def test_the_loss_decreases(shelf: NetworkShelf, method: Any) -> None:
     found = stylize_picture(samples(1) // 2, paintings, method, shelf, mask=disc(), weights="slim", observer=heard)
     assert len(heard.totals) == 12 and heard.totals[-1] < 0.8 * heard.totals[0]
     assert found.shape == (HEIGHT, WIDTH, 3) and found.dtype == np.uint8
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_it_takes_all_its_iterations_even_where_nothing_is_left_to_win(optimizer: str) -> None:
+    """A loss that stays the same for a moment ends no run: films and tables have as many looks as were asked for."""
+    heard = Recorder()
+    walk = Walk(iterations=40, optimizer=optimizer)
+    outset, goal = picture(1), picture(2)
+    found = descend(
+        lambda now: {"off": ((now - goal).square().mean() - 0.02).clamp(min=0)}, outset, walk, heard, lambda shown: shown
+    )
+    assert heard.iterations == list(range(1, 41)) and heard.losses[-1]["off"] == 0
+    assert found.isfinite().all() and float((found - goal).square().mean()) <= 0.02
 
 
 def test_the_same_seed_gives_the_same_picture(shelf: NetworkShelf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -19,6 +20,7 @@ LARGEST_STEP = 1.0
 RATE = 0.02
 """Adam's, in a picture from 0 to 1."""
 MIDDLE = 0.5
+NEVER = -math.inf
 
 Objective = Callable[[Tensor], Mapping[str, Tensor]]
 """From a picture (3, h, w) to its losses by name, 0-dimensional; differentiable."""
@@ -80,14 +82,17 @@ class _Teller:
 
 
 def _by_lbfgs(evaluate: _Teller, picture: Tensor, iterations: int) -> Tensor:
-    """In units in which a step of length 1, which L-BFGS begins with, moves every pixel by ``FIRST_STEP``."""
+    """In units in which a step of length 1, which L-BFGS begins with, moves every pixel by ``FIRST_STEP``.
+
+    Nothing stops it before its time: in a long run two losses are the same to all their digits by chance.
+    """
     unit = FIRST_STEP * picture.numel()
 
     def flat(x: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = evaluate(x.view_as(picture) * unit + MIDDLE)
         return value, gradient.flatten() * unit
 
-    settings = Settings(iterations, 1.0, gradient_tolerance=-1.0, history=50, largest_step=LARGEST_STEP / unit)
+    settings = Settings(iterations, 1.0, NEVER, NEVER, history=50, largest_step=LARGEST_STEP / unit)
     return minimise(flat, ((picture - MIDDLE) / unit).flatten(), settings).view_as(picture) * unit + MIDDLE
 
 
