@@ -180,7 +180,11 @@ def test_it_takes_all_its_iterations_even_where_nothing_is_left_to_win(optimizer
     walk = Walk(iterations=40, optimizer=optimizer)
     outset, goal = picture(1), picture(2)
     found = descend(
-        lambda now: {"off": ((now - goal).square().mean() - 0.02).clamp(min=0)}, outset, walk, heard, lambda shown: shown
+        lambda now: {"off": ((now - goal).square().mean() - 0.02).clamp(min=0)},
+        outset,
+        walk,
+        heard,
+        lambda shown: shown,
     )
     assert heard.iterations == list(range(1, 41)) and heard.losses[-1]["off"] == 0
     assert found.isfinite().all() and float((found - goal).square().mean()) <= 0.02
