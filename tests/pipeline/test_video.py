@@ -140,6 +140,19 @@ class TestFiles:
         for x in (size[1] // 4, 3 * size[1] // 4):
             assert np.abs(first.pixels[40, x].astype(int) - plain[40, x]).max() <= 4
 
+    def test_the_same_frames_make_the_same_file(self, tmp_path: Path) -> None:
+        """As large as x264's widest instructions need it."""
+        scene = texture(1, (240, 340))
+        frames = [np.ascontiguousarray(scene[:, number : number + 320]) for number in range(20)]
+        given = written(tmp_path / "in.mkv", frames, [40 * n for n in range(20)], pix_fmt="bgr0", codec="ffv1")
+        made = set()
+        for _ in range(8):
+            with Source(given) as source, Target(tmp_path / "out.mp4", source) as target:
+                for frame in source.read():
+                    target.show(frame)
+            made.add((tmp_path / "out.mp4").read_bytes())
+        assert len(made) == 1
+
     def test_frames_are_turned_as_players_turn_them(self) -> None:
         class Lying:
             rotation = -90

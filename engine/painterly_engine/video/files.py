@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 
 from painterly_engine.cli.pictures import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -214,7 +215,8 @@ class Target:
         context.time_base = stream.time_base = self._source.time_base
         context.colorspace = context.color_primaries = context.color_trc = BT709 if height > SIDE_OF_SD else BT601
         context.color_range = 1  # "television": 16 to 235
-        stream.options = {"crf": str(self._quality), "preset": "medium"} if codec == "libx264" else {"q": "2"}
+        x264 = {"crf": str(self._quality), "preset": "medium", **_repeatable()}
+        stream.options = x264 if codec == "libx264" else {"q": "2"}
         return stream
 
     def _finish(self) -> None:
@@ -233,6 +235,12 @@ class Target:
             self._container.close()
         except (av.error.FFmpegError, OSError, ValueError):
             return  # the error that led here is the one to tell
+
+
+def _repeatable() -> dict[str, str]:
+    """Options with which x264 makes the same bytes of the same frames. Its AVX-512 code (for macroblock trees) was seen
+    not to, in PyAV 18: other bytes in most runs, with one thread too. Its AVX2 code takes as long."""
+    return {"x264-params": "asm=AVX2"} if torch.backends.cpu.get_cpu_capability() == "AVX512" else {}
 
 
 def _after(time: int | None, last: int | None, rate: Fraction, base: Fraction) -> int:
