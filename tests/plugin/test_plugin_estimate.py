@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_before_the_first_run_it_is_guessed_from_another_machine(preset: str) ->
 
 
 def test_a_guess_goes_by_the_object_and_what_is_asked() -> None:
-    def guessed(parameters: Parameters, side: int = 5000) -> float:
+    def guessed(parameters: Parameters, side: int = 0) -> float:
         found = estimate(parameters, PIXELS, [], side=side, pace=1.0)
         assert found.basis is Basis.GUESSED
         assert found.seconds is not None
@@ -58,8 +59,23 @@ def test_a_guess_goes_by_the_object_and_what_is_asked() -> None:
     usual = guessed(Parameters("standard"))
     assert guessed(Parameters("standard"), side=100) < usual / 20
     assert guessed(Parameters("standard", size=384)) == usual / 4
-    assert guessed(Parameters("standard", iterations=80)) == 2 * usual
+    assert guessed(Parameters("standard", iterations=132)) == 2 * usual
     assert guessed(Parameters("published"), side=100) == guessed(Parameters("published"))
+    assert guessed(Parameters("standard"), side=3000) > guessed(Parameters("standard"), side=2000) > usual
+
+
+def test_what_was_learnt_goes_by_the_object_too() -> None:
+    small = replace(plain(4.0, "standard"), side=150)
+
+    def learnt(side: int) -> float:
+        found = estimate(Parameters("standard"), PIXELS, [small], side=side)
+        assert found.seconds is not None
+        return found.seconds
+
+    assert learnt(150) == 4.0
+    assert learnt(300) == 16.0
+    assert learnt(3000) > learnt(2000) > learnt(500) > 16.0
+    assert learnt(0) == 4.0, "of an object of unknown size"
 
 
 def test_the_figures_are_about_the_engines_own_presets() -> None:
@@ -101,6 +117,7 @@ def test_more_pixels_take_more_memory() -> None:
 def test_a_result_becomes_a_run() -> None:
     metadata = {"working_size": [256, 171], "iterations": 50, "seconds": {"pass-one": 3.5, "finishing": 1.0}}
     assert run_of(Parameters(preset="draft"), metadata) == Run("draft", "auto", 256, 50, True, 4.5)
+    assert run_of(Parameters(preset="draft"), metadata, 120) == Run("draft", "auto", 256, 50, True, 4.5, 120)
     own = run_of(Parameters(preset="draft", size=256), metadata)
     assert own is not None
     assert not own.is_plain

@@ -9,7 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -37,21 +37,24 @@ class Known:
     """What a preset took there.
 
     Attributes:
-        seconds: with a large object.
+        seconds: with an object that just fills the working size.
         size: longest side of the pictures; smaller objects take less. None: the object's size does not matter.
         iterations: of each pass.
+        beyond: seconds more for each million pixels of a larger object with its surroundings, which are painted at
+            full resolution in the end.
     """
 
     seconds: float
     size: int | None
     iterations: int
+    beyond: float = 0.0
 
 
 KNOWN = {
-    "instant": Known(0.6, 512, 1),
-    "draft": Known(8, 384, 16),
-    "standard": Known(35, 768, 40),
-    "high": Known(350, 1536, 100),
+    "instant": Known(0.6, 512, 1, beyond=0.25),
+    "draft": Known(6, 384, 20, beyond=11),
+    "standard": Known(65, 768, 66, beyond=11),
+    "high": Known(400, 1536, 112, beyond=11),
     "published": Known(1800, None, 1000),
 }
 
@@ -88,6 +91,7 @@ class Run:
         size, iterations: as used: longest side of the working pictures, iterations of each pass.
         is_plain: whether size and iterations were the preset's own.
         seconds: from submission to result, without waiting for other jobs.
+        side: the object's longest, in pixels; 0: not known.
     """
 
     preset: str
@@ -96,6 +100,7 @@ class Run:
     iterations: int
     is_plain: bool
     seconds: float
+    side: int = 0
 
 
 def estimate(
@@ -113,7 +118,9 @@ def estimate(
     alike = [run for run in runs if (run.preset, run.weights) == (_way(parameters), parameters.weights)]
     plain = [run for run in alike if run.is_plain]
     own = parameters.size is not None or parameters.iterations is not None
-    scaled = [_scaled(run, parameters) for run in (plain or (alike if _says_all(parameters) else []))[-CONSIDERED:]]
+    scaled = [
+        _scaled(run, parameters, side) for run in (plain or (alike if _says_all(parameters) else []))[-CONSIDERED:]
+    ]
     size = working_size(parameters, runs)
     megabytes = BASE_MB + (BYTES_PER_PIXEL * pixels + BYTES_PER_WORKING_PIXEL * size * size) / 1e6
     if scaled:
@@ -129,8 +136,10 @@ def _elsewhere(known: Known, parameters: Parameters, side: int) -> float:
     iterations = (parameters.iterations or known.iterations) / known.iterations
     if known.size is None:
         return known.seconds * iterations
-    around = round(side * (1 + 2 * SURROUNDINGS)) or known.size
-    return known.seconds * iterations * (min(parameters.size or known.size, around) / known.size) ** 2
+    size = parameters.size or known.size
+    around = round(side * (1 + 2 * SURROUNDINGS)) or size
+    painted = known.seconds * iterations * (min(size, around) / known.size) ** 2
+    return painted + known.beyond * max(0, around**2 - size**2) / 1e6
 
 
 def pace() -> float:
@@ -158,14 +167,18 @@ def _says_all(parameters: Parameters) -> bool:
     return parameters.size is not None and parameters.iterations is not None
 
 
-def _scaled(run: Run, parameters: Parameters) -> float:
+def _scaled(run: Run, parameters: Parameters, side: int) -> float:
+    known = KNOWN.get(run.preset)
+    if known is not None and run.is_plain and run.side and side:
+        plain = replace(parameters, size=None, iterations=None)
+        return run.seconds * _elsewhere(known, parameters, side) / _elsewhere(known, plain, run.side)
     size = parameters.size or run.size
     iterations = parameters.iterations or run.iterations
     return run.seconds * (size / max(1, run.size)) ** 2 * (iterations / max(1, run.iterations))
 
 
-def run_of(parameters: Parameters, metadata: Mapping[str, object]) -> Run | None:
-    """The run that a result's ``metadata`` tells of; None where it does not say enough."""
+def run_of(parameters: Parameters, metadata: Mapping[str, object], side: int = 0) -> Run | None:
+    """The run that a result's ``metadata`` tells of, of an object so long; None where it does not say enough."""
     try:
         told: Mapping[str, Any] = metadata
         size, iterations = max(int(side) for side in told["working_size"]), int(told["iterations"])
@@ -173,7 +186,7 @@ def run_of(parameters: Parameters, metadata: Mapping[str, object]) -> Run | None
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     plain = parameters.size is None and parameters.iterations is None
-    return Run(_way(parameters), parameters.weights, size, iterations, plain, seconds)
+    return Run(_way(parameters), parameters.weights, size, iterations, plain, seconds, side)
 
 
 def load_runs(file: Path) -> list[Run]:

@@ -86,9 +86,8 @@ class Bench:
         """
         parameters = settings.parameters_from(self.asked(), previews=False)
         style = 0 if subject.style is None else subject.style.picture.width * subject.style.picture.height
-        side = max(subject.mask_box.width, subject.mask_box.height)
         runs = load_runs(runs_file())
-        return estimate(parameters, subject.area.pixels + style, runs, side=side, pace=self.pace)
+        return estimate(parameters, subject.area.pixels + style, runs, side=_side(subject), pace=self.pace)
 
     def size(self) -> int:
         """The working size that the arguments lead to, as far as earlier runs tell."""
@@ -101,7 +100,7 @@ class Bench:
         note = settings.layer_note(job.asked, result.metadata, self.config.version, *map(_tattoo, chosen))
         hide = self.arguments.get_property("hide-object")
         layer = yield from insert_result(self.image, self.choice, job.subject, result, note, hide)
-        if run := run_of(job.parameters, result.metadata):
+        if run := run_of(job.parameters, result.metadata, _side(job.subject)):
             save_run(runs_file(), run)
         for warning in settings.warnings_in(result.metadata):
             Gimp.message(said(warning))
@@ -109,6 +108,11 @@ class Bench:
 
     def _connect(self, on_wait: Callable[[float], None]) -> Client:
         return ensure_engine(self.config, on_wait)
+
+
+def _side(subject: Subject) -> int:
+    """The object's longest, in pixels."""
+    return max(subject.mask_box.width, subject.mask_box.height)
 
 
 def _tattoo(item: Gimp.Item | None) -> int:
