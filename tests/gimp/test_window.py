@@ -3,6 +3,8 @@ the clock."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ from PIL import Image, ImageChops
 
 from support import jobs
 from support.fake_engine import FakeEngine, wait_until
-from support.gimp_house import GimpHouse, Profile
-from support.gimp_window import GimpWindow
+from support.gimp_house import GimpHouse, Profile, processes_of
+from support.gimp_window import MAIN_WINDOW, GimpWindow
 from support.real_engine import RealEngine
 
 IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
+ENGINE_WINDOW = "Engine and Networks"
+DOWNLOAD = (580, 122)  # the first network's button, where the window stands in the corner
 SMALLEST_SCREEN = (1366, 768)
 PREVIEW = (10, 250, 20)
 BLURRED = (70, 70, 60)
@@ -192,12 +196,69 @@ def test_again_starts_from_the_settings_of_the_layer(atelier: Atelier) -> None:
 
 def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
     window = atelier.window
-    window.choose_last(IMAGE_WINDOW, "alt+e", "Engine and Networks")
+    window.choose_last(IMAGE_WINDOW, "alt+e", ENGINE_WINDOW)
     atelier.engine.wait_for("status-query")
     # Stop answers only once the engine's state is shown, which is a moment after the engine was asked for it.
-    window.press("Engine and Networks", "alt+s", lambda: atelier.engine.messages("shutdown"), seconds=10)
-    window.leave("Engine and Networks")
+    window.press(ENGINE_WINDOW, "alt+s", lambda: atelier.engine.messages("shutdown"), seconds=10)
+    window.leave(ENGINE_WINDOW)
     assert "Traceback" not in window.log()
+
+
+# In the place of the engine's Python: its command line, with one network to fetch.
+SHELF = """#!/usr/bin/env python3
+import pathlib, sys, time
+folder = pathlib.Path(__file__).parent
+def tell(line):
+    with (folder / "told").open("a") as file: file.write(line + "\\n")
+tell(" ".join(sys.argv[3:]))
+if "list" in sys.argv:
+    print("vgg19    550 MB" if (folder / "fetched").exists() else "vgg19    not here")
+if "fetch" in sys.argv:
+    print("vgg19:  42%|####      |", flush=True)
+    while not (folder / "arrive").exists(): time.sleep(0.02)
+    (folder / "fetched").touch()
+"""
+
+
+def test_a_network_is_fetched_by_a_button_which_also_stops_it(gimp_house: GimpHouse) -> None:
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile:
+        python = profile.folder / "shelf" / "python"
+        python.parent.mkdir()
+        python.write_text(SHELF)
+        python.chmod(0o755)
+        settings = profile.plugin_folder / "config.json"
+        settings.write_text(json.dumps({**json.loads(settings.read_text()), "engine_command": [str(python)]}))
+        told = python.parent / "told"
+
+        def count(words: str) -> int:
+            return told.read_text().splitlines().count(words) if told.exists() else 0
+
+        with profile.window() as window:
+            window.choose_last(MAIN_WINDOW, "alt+e", ENGINE_WINDOW)
+            window.place(ENGINE_WINDOW, 0, 0)
+            wait_until(lambda: count("weights list") == 1 and not is_running(profile, "list"))
+            # Download, Cancel and Download again are one button.
+            window.click_until(DOWNLOAD, lambda: is_running(profile, "fetch"))
+            window.screenshot("window-download")
+            window.click_until(DOWNLOAD, lambda: not is_running(profile, "fetch"))
+            window.click_until(DOWNLOAD, lambda: count("weights fetch vgg19") == 2)
+            (python.parent / "arrive").touch()
+            wait_until(lambda: count("weights list") == 2)  # what is there now is asked for
+            window.screenshot("window-downloaded")
+            window.leave(ENGINE_WINDOW)
+            assert "Traceback" not in window.log()
+
+
+def is_running(profile: Profile, word: str) -> bool:
+    """Whether the shelf above is at work."""
+    for pid in processes_of(profile.folder):
+        with contextlib.suppress(OSError):
+            command = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+            if b"painterly_engine.cli" in command and word.encode() in command:
+                return True
+    return False
 
 
 def test_another_object_is_picked_in_the_dialog(atelier: Atelier) -> None:

@@ -191,6 +191,18 @@ class GimpWindow:
                 return
         raise GimpError(f"{key} was not heard in {title}\n{self.log()[-3000:]}")
 
+    def click_until(self, place: tuple[int, int], until: Callable[[], object]) -> None:
+        """Click at a place on the screen, again where that has done nothing.
+
+        Raises:
+            GimpError: it never did, or GIMP ended.
+        """
+        for _click in range(PRESSES):
+            self.click(*place)
+            if self._comes_true("the click was heard", until, HEARD_S):
+                return
+        raise GimpError(f"a click at {place} did nothing\n{self.log()[-3000:]}")
+
     def leave(self, title: str) -> None:
         """Close the window whose title matches by the keyboard."""
         self.press(title, "Escape", lambda: not self.is_open(title))
