@@ -115,12 +115,12 @@ class Overheads:
         driver: of the process that speaks with Ray, likewise.
     """
 
-    loop: float = 0.0017
-    loop_byte: float = 0.7e-9
+    loop: float = 0.0011
+    loop_byte: float = 0.5e-9
     loop_second: float = 0.001
-    driver: float = 0.0042
-    driver_byte: float = 0.9e-9
-    driver_second: float = 0.0035
+    driver: float = 0.0012
+    driver_byte: float = 0.8e-9
+    driver_second: float = 0.004
 
 
 def picture_bytes(side: int) -> int:

@@ -63,7 +63,7 @@ def plot(seen: Sequence[Seen], title: str, limit: tuple[str, float]) -> str:
         parts += [*_frame(axes, name), *_lines(axes, lines)]
         if full is not None:
             parts.append(_rule(axes, full, ALARM))
-        parts += _breaking(axes, *limit)
+        parts += _breaking(axes, *limit)[: 1 if number else 2]
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -93,14 +93,17 @@ def _rule(axes: _Axes, value: float, colour: str) -> str:
     return f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}"/>'
 
 
-def _breaking(axes: _Axes, name: str, rate: float) -> Iterator[str]:
-    """Where the first station gives out, if that is in the picture."""
+def _breaking(axes: _Axes, name: str, rate: float) -> list[str]:
+    """A line where the first station gives out, and words that say so, if that is in the picture."""
     day = rate * DAY_S
-    if axes.first <= day <= axes.last:
-        x, bottom = axes.x(day), axes.top + PANEL
-        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{axes.top}" y2="{bottom}" stroke="{ALARM}" stroke-dasharray="5 4"/>'
-        words = escape(f"the {name} gives out: {day:,.0f} a day".replace(",", " "))
-        yield f'<text x="{x - 6:.1f}" y="{bottom - 8}" text-anchor="end" fill="{ALARM}">{words}</text>'
+    if not axes.first <= day <= axes.last:
+        return []
+    x, bottom = axes.x(day), axes.top + PANEL
+    words = escape(f"the {name} gives out: {day:,.0f} a day".replace(",", " "))
+    return [
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{axes.top}" y2="{bottom}" stroke="{ALARM}" stroke-dasharray="5 4"/>',
+        f'<text x="{x - 6:.1f}" y="{bottom - 8}" text-anchor="end" fill="{ALARM}">{words}</text>',
+    ]
 
 
 def _lines(axes: _Axes, lines: Mapping[str, Points]) -> Iterator[str]:
