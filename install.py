@@ -365,7 +365,12 @@ def project_version() -> str:
 
 
 def gimp_python(machine: Machine) -> tuple[int, int]:
-    """The version of the Python that runs this user's GIMP plug-ins, as far as can be told."""
+    """The version of the Python that runs this user's GIMP plug-ins, as far as can be told.
+
+    The machine's own Python says nothing of a GIMP from Flatpak or Snap, which brings another along.
+    """
+    if machine.platform == "linux" and not any(kind == "native" for kind, _version in machine.installed_gimps()):
+        return USUAL_GIMP_PYTHON
     if machine.platform == "darwin":
         places = (machine.root / "Applications").glob("GIMP*.app/Contents/**/Python.framework/Versions/3.*")
     else:

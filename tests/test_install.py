@@ -138,6 +138,8 @@ class TestGimpsPython:
         make(tmp_path / "root/usr/bin")
         (tmp_path / "root/usr/bin" / name).touch()
         (tmp_path / "root/usr/bin/python3").symlink_to(name)
+        assert install.gimp_python(machine(tmp_path)) == (3, 12), "the GIMP is not the machine's own"
+        make_program(tmp_path / "bin/gimp-console", "3.0.4")
         assert install.gimp_python(machine(tmp_path)) == version
 
     def test_on_macos(self, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
+import painterly_engine
 from painterly_protocol.client import connect
 from painterly_protocol.messages import Result
 from painterly_protocol.pixels import Pixels, SampleType
@@ -152,6 +153,9 @@ def test_the_layer_remembers_how_it_was_made(done: dict[str, Any], weights: str)
     note = json.loads(done["layer"]["note"])
     assert note["arguments"]["weights"] == Path(weights).name
     assert str(Path(weights).parent) not in done["layer"]["note"]
+    assert (note["arguments"]["seed"], note["result"]["seed"]) == (5, 5)
+    assert (note["plug-in"], note["result"]["engine_version"]) == ("test", painterly_engine.__version__)
+    assert len(note["result"]["network"]["sha256"]) == 64
     assert note["result"]["iterations"] == ITERATIONS
     assert sum(note["result"]["seconds"].values()) > 0
     assert note["layers"]["object"] > 0
