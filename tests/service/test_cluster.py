@@ -90,16 +90,21 @@ def test_a_node_that_goes_down_costs_time_but_no_result(
 ) -> None:
     """Every job's result comes once, and is what this machine's own worker computes."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    ran = tmp_path / "ran"
-    requests = {
-        f"job-{n}": jobs.request(f"note:{ran} for:0.1", width=3 + n) if runner == FACTORY else _different(n)
-        for n in range(count)
-    }
+    ran, down = tmp_path / "ran", tmp_path / "down"
+
+    def request(number: int) -> HarmonizeRequest:
+        """Of the scripted ones the second half waits for the node to go down, so that it does in their middle."""
+        if runner != FACTORY:
+            return _different(number)
+        act = "for:0.1" if number < count // 2 else f"hold:{down}"
+        return jobs.request(f"note:{ran} {act}", width=3 + number)
+
+    requests = {f"job-{number}": request(number) for number in range(count)}
     options = (*two_nodes.options, "--workers", "2", *ROOM)
     with RealEngine(tmp_path / "far", *options, runner=runner) as engine, engine.connect() as client:
         wait_until(lambda: busy(client) == 2 and client.status(30).state is EngineState.READY, LONG_S)
-        for name, request in requests.items():
-            client.submit(request, name, Priority.BATCH)
+        for name, each in requests.items():
+            client.submit(each, name, Priority.BATCH)
         far, killed = {}, False
         deadline = time.monotonic() + LONG_S
         while len(far) < count:
@@ -111,6 +116,7 @@ def test_a_node_that_goes_down_costs_time_but_no_result(
             if len(far) >= count // 2 and not killed:
                 two_nodes.kill(0)
                 killed = True
+                down.touch()
         assert [m for m in client.events(0.5) if isinstance(m, Result)] == []
         assert client.status(30).details["jobs_ended"] == {"done": count}
         assert len(engine.events("job-retried")) <= 1, "only what ran there began anew"
