@@ -162,6 +162,27 @@ def test_cancel_stops_the_job_and_leaves_no_trace(atelier: Atelier) -> None:
     window.wait_for("result = len(Gimp.get_images()) == 1")  # nothing of what was read is left behind
 
 
+def test_settings_are_saved_and_reset_by_gimps_own_buttons(atelier: Atelier) -> None:
+    """Another quality, saved; after Reset a job is the usual one, after Load the saved one."""
+    window = atelier.window
+    atelier.hold.touch()
+    saved = atelier.profile.gimp_directory / "plug-in-settings"
+    atelier.open_dialog()
+    window.keys("alt+q", "Up")
+    window.press(DIALOG, "alt+s", lambda: [file for file in saved.glob("*") if "draft" in file.read_text()])
+    window.keys("alt+r", "Up", "Return")  # to factory defaults
+    atelier.accept()
+    atelier.wait_for_layers(3)
+    window.wait_for_no_window(DIALOG)
+    atelier.undo(2)
+    window.call("image.set_selected_layers([cup]); result = None")
+    atelier.open_dialog()
+    window.keys("alt+l")
+    atelier.accept()
+    atelier.wait_for_layers(3)
+    assert [job["parameters"]["preset"] for job in atelier.engine.messages("submit")] == ["standard", "draft"]
+
+
 def test_an_object_deleted_meanwhile_ends_in_a_sentence(atelier: Atelier) -> None:
     window = atelier.window
     atelier.open_dialog()
