@@ -29,7 +29,7 @@ def run_repaint(
     """
     canvas, parameters = canvas_of(request, device), request.parameters
     stylization = choose_stylization(parameters.stylization, canvas.style_overview())
-    wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed)
+    wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed, canvas.object_size)
     settings, remarks = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
     found = None
     try:

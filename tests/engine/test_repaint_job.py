@@ -227,6 +227,34 @@ def test_plain_paintings_give_plain_pictures(painting: str) -> None:
     assert spread.max() <= 2
 
 
+@pytest.mark.parametrize("ground", [0, 140, 255])
+def test_an_object_is_seen_even_where_nothing_was_painted(ground: int) -> None:
+    """A painting of one colour has no strokes to tell an object with: its light and shade stay, without its colours."""
+    painting = np.full((90, 120, 3), ground, np.uint8)
+    x = np.mgrid[:90, :120][1]
+    stripes = np.where((x // 8 % 2 > 0)[..., None], (250, 60, 60), (20, 30, 60))
+    composite = np.where(disc()[..., None] > 0, stripes, painting).astype(np.uint8)
+    _, whole = run({"painting": painting, "composite": composite, "mask": (disc() * 255).astype(np.uint8)})
+    inside = disc(radius=16) == 1
+    light, theirs = (picture.astype(float).mean(2)[inside] for picture in (whole, composite))
+    assert light.std() > 5 and np.corrcoef(light, theirs)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("height", [24, 48])
+def test_small_objects_are_still_told(height: int) -> None:
+    """A cup of a few strokes has its light and shade where it had them."""
+    night = Image.open(EXAMPLES / "night.jpg").convert("RGB").resize((384, 304))
+    cup = Image.open(EXAMPLES / "coffee.png").resize((round(1.09 * height), height))
+    alpha = cup.getchannel("A").point(lambda value: 255 * (value > 127))
+    composite, mask = night.copy(), Image.new("L", night.size)
+    composite.paste(cup.convert("RGB"), (230, 190), alpha)
+    mask.paste(alpha, (230, 190))
+    pictures = {"painting": np.asarray(night), "composite": np.asarray(composite), "mask": np.asarray(mask)}
+    _, whole = run(pictures, Parameters(preset="draft", weights="slim"))
+    theirs, ours = (picture.astype(float).mean(2)[pictures["mask"] > 0] for picture in (pictures["composite"], whole))
+    assert np.corrcoef(theirs, ours)[0, 1] > 0.87
+
+
 def _sharpness(picture: np.ndarray, where: np.ndarray) -> float:
     """Mean square of what lightness differs by from that of the four pixels around."""
     light = picture.astype(np.float64).mean(2)

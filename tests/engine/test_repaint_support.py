@@ -52,7 +52,7 @@ def test_the_largest_around_is_that_of_a_disc(monkeypatch: pytest.MonkeyPatch, f
     """However many rows are looked at at a time, the border included."""
     monkeypatch.setattr(supports, "BAND", band)
     mask = torch.rand(40, 50, generator=torch.Generator().manual_seed(2)).clamp(0.9) - 0.9
-    found = supports._largest_around(mask, far)
+    found = supports.largest_around(mask, far)
     steps = torch.arange(-far, far + 1)
     disc = steps[:, None] ** 2 + steps**2 <= far**2
     around = torch.nn.functional.unfold(torch.nn.functional.pad(mask, (far,) * 4)[None, None], 2 * far + 1)[0]

@@ -64,6 +64,11 @@ class Canvas:
             self.support = self.support * (self._tensor(allowed, self.around, "loose mask") > 0)
 
     @property
+    def object_size(self) -> float:
+        """Pixels: the side of a square with the object's area."""
+        return max(1.0, math.sqrt(float(self.support.sum())))
+
+    @property
     def part(self) -> Part | None:
         """Which part of another style than the painting's is imitated."""
         return None if self._style is None else self._style.part

@@ -15,7 +15,7 @@ from torch import Tensor
 from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.strokes import SIDE, Strokes
-from painterly_engine.repaint.support import USUAL, gaussian, reach
+from painterly_engine.repaint.support import USUAL, gaussian, largest_around, reach
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.repaint.wishes import Wishes
 from painterly_engine.resample import resize
@@ -26,6 +26,11 @@ BAND = 2**18
 MELT, AROUND = 4.2, 3.0
 """Pixels by which a hard outline is softened before strokes are laid over it, in proportion more where the surroundings
 are larger than ``USUAL``, and around which it is told hard."""
+THIN, THICK = 0.6, 0.9
+"""Where a blur twice as wide leaves so little of the object, its outline is not melted, and where so much, fully."""
+FLAT, HINT = 0.04, 0.35
+"""Paintings whose lightness deviates by less than this from its mean have no strokes to tell an object with: it keeps
+up to so much of its own light and shade."""
 CRISPER = 1.5
 """Fine contrast is raised by this factor at most."""
 TINY = 1e-6
@@ -50,11 +55,17 @@ def finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) ->
     painted = resize(picture, canvas.around.size).clamp_(0, 1)
     laid = _laid(own, painted, wishes.seed, telling)
     gain = _gain(own, laid)
+    hint = HINT * _flatness(own)
+    usual = _mean(_lightness, 0, own.composite, own.support)
 
     def result(band: Box) -> Tensor:
         crisp = band.of(laid) + gain * (1 - _outline(band.of(own.support))) * _beyond(_fine, laid, band, FINE_REACH)
         if wishes.kept > 0:
             crisp += wishes.kept * _beyond(_fine, painted, band, FINE_REACH)
+        if wishes.shines > 0:
+            crisp += wishes.shines * (_lightness(band.of(own.composite)) - _lightness(crisp))
+        if hint > 0:
+            crisp += hint * (_lightness(band.of(own.composite)) - usual)
         return torch.lerp(band.of(own.composite), crisp, wishes.painted).clamp_(0, 1)
 
     found = _in_bands(result, painted)
@@ -68,7 +79,7 @@ def _laid(own: Pictures, painted: Tensor, seed: int, telling: Telling) -> Tensor
     strokes = Strokes(own.context, size, seed, own.lends)
     usual = _mean(_steps, 1, own.context, own.lends)
     deviation = MELT * max(1.0, max(size) / USUAL)
-    far = max(reach(deviation), reach(AROUND) + 1)
+    far = max(4 * reach(deviation), reach(AROUND) + 1)
     parts = list(_bands(size))
 
     def melted(band: Box) -> Tensor:
@@ -94,8 +105,15 @@ def _outline_melted(picture: Tensor, support: Tensor, usual: float, deviation: f
         usual: the painting's mean lightness step from pixel to pixel.
         deviation: pixels by which the hardest edge is softened.
     """
-    hardness = gaussian(_steps(picture), AROUND) / max(usual, TINY)
-    return torch.lerp(picture, _softened(picture, deviation), _outline(support) * (hardness - 1).clamp(0, 1))
+    hardness = (gaussian(_steps(picture), AROUND) / max(usual, TINY) - 1).clamp(0, 1)
+    melts = _outline(support) * hardness * _thickness(support, deviation)
+    return torch.lerp(picture, _softened(picture, deviation), melts)
+
+
+def _thickness(support: Tensor, deviation: float) -> Tensor:
+    """(h, w) in [0, 1]: 0 around what is too thin or too small for its outline to be softened by so many pixels."""
+    left = largest_around(gaussian(support, 2 * deviation), 2 * reach(deviation))
+    return ((left - THIN) / (THICK - THIN)).clamp(0, 1)
 
 
 def _outline(support: Tensor) -> Tensor:
@@ -111,7 +129,19 @@ def _gain(own: Pictures, laid: Tensor) -> float:
     return min(max(gain, 0.0), CRISPER)
 
 
+def _flatness(own: Pictures) -> float:
+    """0 for a painting with light and shade, up to 1 for one that has none at all."""
+    usual = _mean(_lightness, 0, own.context, own.lends)
+    variance = _mean(lambda picture: (_lightness(picture) - usual).square_(), 0, own.context, own.lends)
+    return max(0.0, 1 - float(variance**0.5) / FLAT)
+
+
 # ---------------------------------------------------------------- measures
+
+
+def _lightness(picture: Tensor) -> Tensor:
+    """(h, w)."""
+    return picture.mean(0)
 
 
 def _fine(picture: Tensor) -> Tensor:
@@ -130,7 +160,7 @@ def _softened(picture: Tensor, sigma: float) -> Tensor:
 
 def _steps(picture: Tensor) -> Tensor:
     """(h, w): how much lightness changes from each pixel of (3, h, w) to the next ones."""
-    lightness = picture.mean(0)
+    lightness = _lightness(picture)
     across, down = (F.pad(lightness.diff(dim=axis), padding) for axis, padding in ((1, (0, 1)), (0, (0, 0, 0, 1))))
     return (across.square() + down.square()).sqrt()
 

@@ -33,7 +33,7 @@ def support(mask: Tensor, longest: int) -> Tensor:
     sigma = SOFTEN * max(1.0, longest / USUAL)
     far = reach(sigma)
     soft = gaussian(mask, sigma)
-    shows = soft * _largest_around(mask, far) / _largest_around(soft, far).clamp(min=TINY)
+    shows = soft * largest_around(mask, far) / largest_around(soft, far).clamp(min=TINY)
     return torch.where(shows > NOTHING, shows, torch.zeros_like(shows))
 
 
@@ -56,7 +56,7 @@ def _padded(planes: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
     return F.pad(planes, padding, mode="replicate")
 
 
-def _largest_around(mask: Tensor, far: int) -> Tensor:
+def largest_around(mask: Tensor, far: int) -> Tensor:
     """The largest value in a disc around every pixel of (h, w), none below 0."""
     padded = F.pad(mask, (far, far, far, far))
     rows = max(1, BAND // mask.shape[1])

@@ -19,6 +19,11 @@ CARRIED = 2.0
 """Exponent: at half detail and usual stylization three quarters of what a scale could not show enter with the next, at
 full detail all."""
 
+SMALL, SHINES = 100.0, 0.4
+"""An object whose area is less than that of a square with sides of so many pixels has few strokes to be told with, and
+less of it is given up: content counts more, in proportion, and up to such a share of its own light and shade shines
+through, less above half strength and below half detail."""
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -29,22 +34,31 @@ class Wishes:
         strength: 0 to 1, how far the object is repainted; at 0 it stays what it was.
         detail: 0 to 1, how much of its own detail it keeps.
         seed: of the search for strokes.
+        size: pixels, the root of the object's area.
     """
 
     stylization: float
     strength: float = 0.5
     detail: float = 0.5
     seed: int = 0
+    size: float = SMALL
 
     def weights(self) -> Weights:
         """Of the objective's parts: the less content counts, the more is repainted."""
         calm = (USUAL_STYLIZATION / self.stylization) ** CALMER
-        return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * RANGE ** (1 - 2 * self.strength))
+        balance = RANGE ** (1 - 2 * self.strength) * max(1.0, SMALL / self.size)
+        return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * balance)
 
     @property
     def painted(self) -> float:
         """Share of the repainted picture in the result: below half strength the object itself shines through."""
         return min(1.0, 2 * self.strength)
+
+    @property
+    def shines(self) -> float:
+        """Share of the object's own light and shade in what is painted: some of small ones."""
+        wanted = min(1.0, 2 * (1 - self.strength)) * min(1.0, 2 * self.detail)
+        return SHINES * max(0.0, 1 - self.size / SMALL) * wanted
 
     @property
     def carried(self) -> float:
