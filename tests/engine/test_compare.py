@@ -98,6 +98,7 @@ def test_the_page_says_everything_and_fetches_nothing() -> None:
     subject = Subject(noise(1), noise(2))
     text = page.page("a <b>", subject, [outcome("one & only", 0.5, losses)], ["No graphics card."])
     assert "a &lt;b&gt;" in text and "one &amp; only" in text and "No graphics card." in text and "How hard." in text
+    assert "one &amp; only" in page.drawing([outcome("one & only", 0.5, losses)])
     assert 'class="chart"' in text and "http" not in text.replace("http-equiv", "")
     shown = page.tiles(subject, [outcome("one", 0.5, [])])
     assert [name for name, _ in shown] == ["painting", "content", "one"]

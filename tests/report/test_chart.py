@@ -74,3 +74,13 @@ def test_the_axis_has_a_few_round_numbers(values: tuple[float, float]) -> None:
     assert 2 <= len(powers) <= 8 and all(re.fullmatch(r"10?0?0?|0\.0?1|10−?\d", power) for power in powers)
     iterations = [int(e.text or "") for e in marks if e.get("text-anchor") == "middle" and e.text != "iteration"]
     assert iterations == [1, 200, 400, 600, 800, 1000]
+
+
+def test_the_drawing_is_as_wide_as_its_longest_name_needs() -> None:
+    def drawn(name: str) -> chart.Chart:
+        return chart.charts([LossPoint("total", n, {name: 1.0 / n}) for n in (1, 2)])[0]
+
+    assert chart.width(drawn("style")) == chart.WIDTH
+    long = drawn("style layers 1_1,2_1,3_1,4_1,5_1")
+    assert chart.width(long) > chart.WIDTH + 100
+    assert f'viewBox="0 0 {chart.width(long)} ' in chart.svg(long, "Losses")

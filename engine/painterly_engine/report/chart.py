@@ -11,7 +11,8 @@ from painterly_engine.report.record import LossPoint
 
 WIDTH, HEIGHT = 560, 290
 LEFT, RIGHT, TOP, BOTTOM = 50, 118, 10, 42
-LABEL_GAP = 17
+LABEL_GAP, LABEL_LETTER = 17, 7.5
+"""Pixels from name to name, and about as wide as a letter of one."""
 COLOURS = 6  # of page.css; further lines repeat them, dashed
 
 
@@ -71,7 +72,7 @@ def svg(chart: Chart, title: str) -> str:
     """The chart, with a logarithmic value axis. Its colours are classes that the page's style sheet fills in."""
     scale = _Scale.around(chart)
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f'<svg class="chart" viewBox="0 0 {width(chart)} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         *_value_axis(scale),
         *_iteration_axis(scale),
         *(f'<path class="restart" d="M{scale.x(i):.1f} {TOP}V{HEIGHT - BOTTOM}"/>' for i in chart.restarts),
@@ -80,6 +81,12 @@ def svg(chart: Chart, title: str) -> str:
         "</svg>",
     ]
     return "".join(parts)
+
+
+def width(chart: Chart) -> int:
+    """Of the drawing: as wide as the longest name needs."""
+    longest = max((len(curve.name) for curve in chart.curves), default=0)
+    return max(WIDTH, math.ceil(WIDTH - RIGHT + 27 + LABEL_LETTER * longest))
 
 
 @dataclass(frozen=True)

@@ -55,15 +55,15 @@ def drawing(losses: Sequence[LossPoint]) -> str:
 def sheet(charts: Sequence[chart.Chart]) -> str:
     """SVG of its own: those with anything to draw, one below the other."""
     drawn = [one for one in charts if one.curves]
-    parts = []
+    parts, width = [], max([chart.WIDTH, *map(chart.width, drawn)])
     for number, one in enumerate(drawn):
         top = number * (chart.HEIGHT + HEAD)
         inner = chart.svg(one, f"Losses of {one.phase}").replace(
-            "<svg ", f'<svg y="{top + HEAD}" width="{chart.WIDTH}" height="{chart.HEIGHT}" ', 1
+            "<svg ", f'<svg y="{top + HEAD}" width="{chart.width(one)}" height="{chart.HEIGHT}" ', 1
         )
         parts += [f'<text class="heading" x="8" y="{top + 18}">{one.phase}</text>', inner]
     height = max(1, len(drawn)) * (chart.HEIGHT + HEAD)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {chart.WIDTH} {height}" width="{chart.WIDTH}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
     )
