@@ -94,7 +94,8 @@ def test_the_window_obeys_keys_and_calls(gimp_house: GimpHouse) -> None:
         pytest.skip(f"windowed tests need {', '.join(missing)}")
     with gimp_house.profile(plugin=False) as profile, profile.window() as window:
         window.call("image = new_image(64, 48); layer = add_layer(image, 'paper', (64, 48)); show(image)")
-        window.press("1 layer", "ctrl+shift+n", lambda: window.is_open("New Layer"))
+        # GIMP lets a new image's actions be called a moment after its window tells of it.
+        window.press("1 layer", "ctrl+shift+n", lambda: window.is_open("New Layer"), seconds=8)
         window.press("New Layer", "Return", lambda: not window.is_open("New Layer"))
         assert window.wait_for("result = len(image.get_layers()) if len(image.get_layers()) > 1 else 0") == 2
         alone = "result = [l.get_name() for l in image.get_layers()] == ['paper']"
