@@ -102,7 +102,7 @@ def test_a_node_that_goes_down_costs_time_but_no_result(
     requests = {f"job-{number}": request(number) for number in range(count)}
     options = (*two_nodes.options, "--workers", "2", *ROOM)
     with RealEngine(tmp_path / "far", *options, runner=runner) as engine, engine.connect() as client:
-        wait_until(lambda: busy(client) == 2 and client.status(30).state is EngineState.READY, LONG_S)
+        wait_until(lambda: states(client) == ["idle", "idle"], LONG_S)
         for name, each in requests.items():
             client.submit(each, name, Priority.BATCH)
         far, killed = {}, False

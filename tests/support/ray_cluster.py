@@ -7,17 +7,20 @@ at the same address, without nodes), each answered by a line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 TESTS = Path(__file__).resolve().parent.parent
 STORE_BYTES = 100_000_000
@@ -159,6 +162,25 @@ def _writes_to(log_dir: Path, pid: int) -> bool:
     return f"PAINTERLY_LOG_DIR={log_dir}\0".encode() in words
 
 
+def _kill(cluster: Any, node: Any) -> None:
+    """With its workers, which outlive their raylet by a second or so; and it must not be able to tell of them."""
+    [raylet] = [each.process.pid for each in node.all_processes["raylet"]]
+    os.kill(raylet, signal.SIGSTOP)
+    for pid in _children(raylet):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    cluster.remove_node(node, allow_graceful=False)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and int((entry / "stat").read_text("utf-8").rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
 def main(setup: str) -> None:
     from ray.cluster_utils import Cluster
 
@@ -176,7 +198,7 @@ def main(setup: str) -> None:
             if order == "add":
                 nodes.append(cluster.add_node(**given["node"], **usual))
             elif order == "kill":
-                cluster.remove_node(nodes[int(*number)], allow_graceful=False)
+                _kill(cluster, nodes[int(*number)])
             elif order == "behead":
                 cluster.remove_node(cluster.head_node, allow_graceful=False)
             elif order == "crown":
