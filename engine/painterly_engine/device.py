@@ -68,14 +68,22 @@ def shelf(device: str = AUTO) -> NetworkShelf:
     return NetworkShelf(choose(device))
 
 
+def be_careful() -> None:
+    """From here on a GPU keeps its numbers as precise as it can, since L-BFGS builds its curvature from differences of
+    gradients that TF32 would round away; and this thread takes for 0 what is almost 0, which a CPU is slow with."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
 @contextmanager
 def careful() -> Iterator[None]:
-    """Meanwhile a GPU keeps its numbers as precise as it can: L-BFGS builds its curvature from differences of gradients
-    that TF32 would round away."""
+    """``be_careful`` meanwhile; torch does not tell how it was with the almost 0, so that stays."""
     import torch
 
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    be_careful()
     try:
         yield
     finally:

@@ -13,10 +13,12 @@ from painterly_engine.arrays import Array, to_array, white
 from painterly_engine.change import Change, lay_over
 from painterly_engine.finishing.finish import Finished
 from painterly_engine.masks import loose_mask
+from painterly_engine.memory import predict
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Published
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, resize, resize_part, scale_strips, shown_in
+from painterly_engine.shortage import SHARE, free_memory, too_much, with_less
 from painterly_engine.style import laid_out, style_of
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
@@ -28,6 +30,10 @@ from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import HarmonizeRequest
 
 MINIMUM_SIDE = 2  # the balance of pass 2 is measured between neighbours
+LEAST = 64
+"""Pixels: no lack of memory makes the working size smaller."""
+LOOSER = 16
+"""Pixels by which the loose mask is larger than the object, at most about, for telling how much memory it takes."""
 STRIP = 2**18
 """Pixels brought into floating point at a time while pictures are scaled to the working size."""
 
@@ -35,11 +41,54 @@ STRIP = 2**18
 def run_published(
     request: HarmonizeRequest, network: FeatureNetwork, settings: Published, device: torch.device, observer: Observer
 ) -> Change:
-    """Harmonize at working size, bring the change up to the painting's size.
+    """Harmonize at working size, bring the change up to the painting's size. Where there is too little memory for that
+    size, a smaller one is used and a warning says so.
 
     Raises:
         PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
     """
+    fitting = affordable(request, settings, network, free_memory(device))
+    less = _smaller(request, fitting, network)
+    change, used = with_less(lambda plan: _run(request, network, plan, device, observer), fitting, less)
+    if used.size < settings.size:
+        change.warnings.append(too_much(settings.size, used.size))
+    return change
+
+
+def affordable(request: HarmonizeRequest, settings: Published, network: FeatureNetwork, free: int | None) -> Published:
+    """The settings, at the largest working size that there is memory for.
+
+    Args:
+        free: bytes that may be used; None where nobody knows.
+    """
+    found = box_of(torch.from_numpy(to_array(request.mask)[..., 0] > 0))
+    while free is not None and found is not None:
+        height, width = working_size(request.painting, settings.size, network)
+        scale = height / request.painting.height
+        around = Box(*(round(scale * edge) for edge in (found.top, found.left, found.bottom, found.right)))
+        changing = around.grown(LOOSER, (height, width))
+        taken = predict(network, (height, width), changing, changing.area, settings.iterations).peak
+        less = _smaller(request, settings, network)
+        if taken <= SHARE * free or less is None:
+            break
+        settings = less
+    return settings
+
+
+def _smaller(request: HarmonizeRequest, settings: Published, network: FeatureNetwork) -> Published | None:
+    """At four fifths of the working size; None where the network sees nothing any more."""
+    less = replace(settings, size=round(0.8 * settings.size))
+    try:
+        working_size(request.painting, less.size, network)
+    except PainterlyError:
+        return None
+    return less if less.size >= LEAST else None
+
+
+def _run(
+    request: HarmonizeRequest, network: FeatureNetwork, settings: Published, device: torch.device, observer: Observer
+) -> Change:
+    """At the settings' working size."""
     scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), device)
     stylization = choose_stylization(request.parameters.stylization, scene.imitated)
     outcome = harmonize(

@@ -8,13 +8,13 @@ from painterly_engine.change import Change
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import Observer
-from painterly_engine.repaint.memory import affordable, free_memory, smaller
+from painterly_engine.repaint.memory import affordable, smaller
 from painterly_engine.repaint.objective import CONTENT_LAYERS
 from painterly_engine.repaint.repaint import repaint
 from painterly_engine.repaint.scales import working_size
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.repaint.wishes import Wishes
-from painterly_engine.shortage import is_out_of_memory
+from painterly_engine.shortage import free_memory, too_much, with_less
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.surroundings import canvas_of, change_of
 from painterly_protocol.request import HarmonizeRequest
@@ -30,16 +30,12 @@ def run_repaint(
     canvas, parameters = canvas_of(request, device), request.parameters
     stylization = choose_stylization(parameters.stylization, canvas.style_overview())
     wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed, canvas.object_size)
-    settings, remarks = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
-    found = None
-    try:
-        found = repaint(canvas, network, settings, wishes, Telling(observer, canvas))
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error) or len(settings.sides) == 1:
-            raise
-    if found is None:  # not where the error is still alive, and with it what it has filled the memory with
-        settings, remarks = smaller(settings)
-        found = repaint(canvas, network, settings, wishes, Telling(observer, canvas))
+    asked = settings
+    settings = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
+    found, settings = with_less(
+        lambda plan: repaint(canvas, network, plan, wishes, Telling(observer, canvas)), settings, smaller(settings)
+    )
+    remarks = [too_much(asked.size, settings.size)] if settings.sides != asked.sides else []
     about: dict[str, object] = {
         "working_size": working_size(canvas.around, settings.size),
         "iterations": settings.iterations,

@@ -1,6 +1,19 @@
-"""Telling a lack of memory from a defect."""
+"""How much memory is free, and telling a lack of it from a defect."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+S = TypeVar("S")
+T = TypeVar("T")
+SHARE = 0.8
+"""Of what is free: the rest is for what cannot be counted."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -8,3 +21,44 @@ def is_out_of_memory(error: Exception) -> bool:
     name, text = type(error).__name__, str(error)
     cpu = isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
     return isinstance(error, MemoryError) or name == "OutOfMemoryError" or cpu
+
+
+def with_less(attempt: Callable[[S], T], settings: S, less: S | None) -> tuple[T, S]:
+    """An attempt, and where memory runs out one more with less, if there is less.
+
+    Returns:
+        What came of it, and of which settings.
+    """
+    try:
+        return attempt(settings), settings
+    except (MemoryError, RuntimeError) as error:
+        if less is None or not is_out_of_memory(error):
+            raise
+    # Only here is the error gone, and with it what it has filled the memory with.
+    return attempt(less), less
+
+
+def too_much(asked: int, used: int) -> str:
+    """A sentence for the user about working sizes in pixels."""
+    return f"There is not enough memory for a working size of {asked} px, so {used} px were used."
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes; None where nobody knows."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached()
+    except (OSError, ValueError):
+        return None
+
+
+def _cached() -> int:
+    """Bytes that Linux lends to files and takes back when they are needed."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Cached:"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from painterly_engine import repainting
+from painterly_engine import published, repainting
 from painterly_engine.arrays import to_pixels
 from painterly_engine.network.features import FeatureNetwork, random_network
-from painterly_engine.presets import PRESETS, Repaint
+from painterly_engine.presets import PRESETS, Published, Repaint
 from painterly_engine.progress import SILENT
 from painterly_engine.repaint.canvas import Canvas
 from painterly_engine.repaint.memory import affordable, predict
 from painterly_engine.repaint.scales import Level
+from painterly_engine.two_passes import Scene
 from painterly_engine.window import Box
 from painterly_protocol.request import HarmonizeRequest
 
@@ -60,17 +62,14 @@ def test_what_is_predicted_is_about_what_is_taken(side: int, context: int) -> No
     assert 0.5 * taken <= predicted <= 2 * taken
 
 
-def test_what_does_not_fit_is_planned_smaller_and_said() -> None:
+def test_what_does_not_fit_is_planned_smaller() -> None:
     high = PRESETS["high"]
     assert isinstance(high, Repaint)
     network, around, size = random_network(1, 64), Box(0, 0, 1600, 1600), (2000, 2000)
-    same, nothing = affordable(high, around, size, network, 2**40)
-    assert same == high and nothing == []
-    smaller, (remark,) = affordable(high, around, size, network, 2**32)
-    assert smaller.size < high.size and str(smaller.size) in remark and str(high.size) in remark
-    least, _ = affordable(high, around, size, network, 1)
-    assert least.sides == high.sides[:1]
-    assert affordable(high, around, size, network, None) == (high, [])
+    assert affordable(high, around, size, network, 2**40) == high
+    assert affordable(high, around, size, network, 2**32).size < high.size
+    assert affordable(high, around, size, network, 1).sides == high.sides[:1]
+    assert affordable(high, around, size, network, None) == high
 
 
 def test_where_memory_runs_out_it_is_tried_smaller_once_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,3 +91,58 @@ def test_where_memory_runs_out_it_is_tried_smaller_once_and_said(monkeypatch: py
     change = repainting.run_repaint(request, random_network(1, 4), settings, torch.device("cpu"), SILENT)
     notes = change.about["notes"]
     assert asked == [96, 48] and isinstance(notes, list) and any("96 px" in note for note in notes)
+
+
+def test_both_the_plan_and_the_fallback_name_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planned at 64 px for want of memory, and then that was too much as well."""
+    real = repainting.repaint
+
+    def scarce(canvas: Canvas, network: FeatureNetwork, settings: Repaint, *others: object) -> object:
+        if settings.size > 48:
+            raise MemoryError
+        return real(canvas, network, settings, *others)  # type: ignore[arg-type]
+
+    def planned(settings: Repaint, *_others: object) -> Repaint:
+        return dataclasses.replace(settings, sides=settings.sides[:-1])
+
+    monkeypatch.setattr(repainting, "repaint", scarce)
+    monkeypatch.setattr(repainting, "affordable", planned)
+    change = repainting.run_repaint(
+        _request(), random_network(1, 4), Repaint((48, 64, 96), 2), torch.device("cpu"), SILENT
+    )
+    (note,) = [note for note in change.about["notes"] if "memory" in note]  # type: ignore[attr-defined]
+    assert "of 96 px" in note and "so 48 px" in note
+
+
+def _request() -> HarmonizeRequest:
+    painting = np.random.default_rng(1).integers(0, 256, (80, 90, 3), np.uint8)
+    mask = np.zeros((80, 90, 1), np.uint8)
+    mask[30:50, 30:50] = 255
+    return HarmonizeRequest(to_pixels(painting), to_pixels(255 - painting), to_pixels(mask))
+
+
+def test_the_published_passes_are_planned_smaller_too() -> None:
+    network = random_network(1, 64)
+    asked = Published(size=700, iterations=1000)
+    assert published.affordable(_request(), asked, network, None) == asked
+    assert published.affordable(_request(), asked, network, 2**40) == asked
+    less = published.affordable(_request(), asked, network, 2**30)
+    assert published.LEAST <= less.size < 700
+    assert published.affordable(_request(), asked, network, 1).size < 1.25 * published.LEAST
+
+
+def test_where_memory_runs_out_the_published_passes_are_tried_smaller_once_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    real = published.harmonize
+
+    def scarce(scene: Scene, *others: object, **more: object) -> object:
+        asked.append(max(scene.painting.shape[1:]))
+        if len(asked) == 1:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return real(scene, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(published, "harmonize", scarce)
+    change = published.run_published(_request(), random_network(1, 4), Published(96, 2), torch.device("cpu"), SILENT)
+    assert asked == [96, 77] and any("96 px, so 77 px" in warning for warning in change.warnings)

@@ -9,12 +9,11 @@ from typing import Any
 
 from painterly_engine.bench import warm
 from painterly_engine.bench.peers import PEERS
-from painterly_engine.bench.trial import FULL_VGG, Seen, Trial, ask, run
+from painterly_engine.bench.trial import FULL_VGG, PUBLISHED, Seen, Trial, ask, run
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS
 
 LARGE_SIDE, LARGE_OBJECT, LARGE_PRESET = 4096, 1500, "draft"
-PUBLISHED = "published"
 PUBLISHED_ITERATIONS = 1000
 PASSES = (Phase.PASS_ONE.value, Phase.MATCHING.value, Phase.PASS_TWO.value)
 CANVASES = (480, 960)

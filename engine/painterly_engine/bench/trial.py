@@ -11,6 +11,7 @@ from typing import Any
 
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
+PUBLISHED = "published"
 FULL_VGG = "random-vgg19"
 """A network as wide and deep as VGG-19 with random weights: as good as the real one for timing."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -92,14 +93,16 @@ class Canvas:
         context = self._tensor(self._imitated, box, "style picture")
         return Pictures(context, self.ground, self.composite, self.support, self._lends(box, box.size))
 
+    @cached_property
     def overview(self) -> Tensor:
         """(3, h, w), all of the painting, no larger than it needs to be shown."""
         return self._overview(self.painting, Box.whole(self.size))
 
     def style_overview(self) -> Tensor:
         """(3, h, w), all that may be imitated, so large."""
-        box = Box.whole(self.size) if self._style is None else self._style.part(math.inf)
-        return self._overview(self._imitated, box)
+        if self._style is None:
+            return self.overview
+        return self._overview(self._style.picture, self._style.part(math.inf))
 
     @property
     def _imitated(self) -> Array:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
-
-import torch
 
 from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.repaint.neighbours import SCORES
 from painterly_engine.repaint.objective import CONTENT_LAYERS, PATCH_LAYER
 from painterly_engine.repaint.scales import Level, Part, levels
+from painterly_engine.shortage import SHARE
 from painterly_engine.window import Box, Size, sizes
 
 FLOAT = 4
@@ -20,8 +17,6 @@ KEPT = 3
 """Tensors of a layer's size that the way back keeps: the padded input, the result, its gradient."""
 PATCH_COPIES = 4
 """Of all patches of a picture: unfolded, of unit length, chosen, and their gradient."""
-SHARE = 0.8
-"""Of what is free: the rest is for what cannot be counted."""
 
 
 def predict(level: Level, network: FeatureNetwork) -> int:
@@ -38,15 +33,13 @@ def affordable(
     network: FeatureNetwork,
     free: int | None,
     part: Part | None = None,
-) -> tuple[Repaint, list[str]]:
+) -> Repaint:
     """The settings, without their finest scales where a device has no room for them.
 
     Args:
         free: bytes that may be used; None where nobody knows.
         part: as for ``levels``.
 
-    Returns:
-        The settings, and a sentence for the user where something was left out.
     """
     left = settings
     while free is not None and len(left.sides) > 1:
@@ -54,36 +47,12 @@ def affordable(
         if predict(finest, network) <= SHARE * free:
             break
         left = replace(left, sides=left.sides[:-1])
-    return left, ([] if left is settings else [_remark(settings, left)])
+    return left
 
 
-def smaller(settings: Repaint) -> tuple[Repaint, list[str]]:
-    """Without the finest scale, for where memory ran out all the same; and a sentence for the user."""
-    left = replace(settings, sides=settings.sides[:-1])
-    return left, [_remark(settings, left)]
-
-
-def _remark(settings: Repaint, left: Repaint) -> str:
-    return f"There is not enough memory for a working size of {settings.size} px, so {left.size} px were used."
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes; None where nobody knows."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached()
-    except (OSError, ValueError):
-        return None
-
-
-def _cached() -> int:
-    """Bytes that Linux lends to files and takes back when they are needed."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Cached:"))
+def smaller(settings: Repaint) -> Repaint | None:
+    """Without the finest scale, for where memory ran out all the same; None where there is no other."""
+    return replace(settings, sides=settings.sides[:-1]) if len(settings.sides) > 1 else None
 
 
 def _features(size: Size, network: FeatureNetwork) -> int:

@@ -30,7 +30,7 @@ class Telling:
 
     def __init__(self, observer: Observer, canvas: Canvas) -> None:
         self.observer, self.canvas = observer, canvas
-        self.painting = canvas.overview()
+        self.painting = canvas.overview
         self.place = _scaled(canvas.around, canvas.size, (self.painting.shape[1], self.painting.shape[2]))
         self.shares: list[float] = []
         self.done, self.total = 0, 1

@@ -13,6 +13,8 @@ WIDTH, HEIGHT = 560, 290
 LEFT, RIGHT, TOP, BOTTOM = 50, 118, 10, 42
 LABEL_GAP, LABEL_LETTER = 17, 7.5
 """Pixels from name to name, and about as wide as a letter of one."""
+NOTHING = 1e-12
+"""What rounding leaves of 0, as of a content that nothing has yet been taken from, is not drawn."""
 COLOURS = 6  # of page.css; further lines repeat them, dashed
 
 
@@ -65,7 +67,7 @@ def _chart(phase: str, points: Sequence[LossPoint]) -> Chart:
 
 def _positive(name: str, iterations: Sequence[int], points: Sequence[LossPoint]) -> tuple[tuple[int, float], ...]:
     values = [(i, p.values[name]) for i, p in zip(iterations, points, strict=True) if name in p.values]
-    return tuple((i, value) for i, value in values if 0 < value < math.inf)
+    return tuple((i, value) for i, value in values if NOTHING < value < math.inf)
 
 
 def svg(chart: Chart, title: str) -> str:

@@ -47,19 +47,15 @@ def harmonizing_runner() -> Runner:
     is every job's failure, which says so."""
     # Metal lacks a few operations: those run on the processor. Heeded only before torch is loaded.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    import torch
 
-    from painterly_engine.device import choose
+    from painterly_engine.device import be_careful, choose
     from painterly_engine.job import run_request
     from painterly_engine.network.shelf import NetworkShelf
     from painterly_engine.presets import effective
     from painterly_engine.service.interrupt import interruptible
     from painterly_engine.service.observer import JobObserver
 
-    torch.set_flush_denormal(True)
-    # L-BFGS builds its curvature from differences of gradients that TF32 would round away.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    be_careful()
     shelf_of = lru_cache(NetworkShelf)
 
     def run(request: HarmonizeRequest, observer: Observer) -> Outcome:
