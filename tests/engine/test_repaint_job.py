@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from painterly_engine import harmonize
 from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.job import Harmonized, run_request
 from painterly_engine.network.shelf import NetworkShelf
@@ -18,6 +19,7 @@ from painterly_engine.progress import SILENT, Observer
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import HarmonizeRequest, Parameters
+from support import hard_cases
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Scene = Mapping[str, np.ndarray]
@@ -238,6 +240,27 @@ def test_an_object_is_seen_even_where_nothing_was_painted(ground: int) -> None:
     inside = disc(radius=16) == 1
     light, theirs = (picture.astype(float).mean(2)[inside] for picture in (whole, composite))
     assert light.std() > 5 and np.corrcoef(light, theirs)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("name", ["24 px", "most of the canvas", "at the border", "islands", "line art", "very wide"])
+def test_hard_cases_are_still_told(name: str) -> None:
+    """The cup's light and shade are where they were, whatever it was pasted into (pictures: docs/method.md)."""
+    painting, composite, mask = hard_cases.cases()[name]
+    painted = harmonize(painting, composite, mask, preset="draft", weights="slim")
+    inside = np.asarray(mask) > 127
+    ours, theirs = (np.asarray(one, float).mean(2)[inside] for one in (painted, composite))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.75
+
+
+def test_thin_lines_are_seen() -> None:
+    painting, composite, mask = hard_cases.cases()["lines"]
+    painted = harmonize(painting, composite, mask, preset="draft", weights="slim")
+    inside = np.asarray(mask) > 127
+    off, pasted = (
+        np.abs(np.asarray(one, float) - np.asarray(painting, float)).mean(2)[inside].mean()
+        for one in (painted, composite)
+    )
+    assert off > 0.3 * pasted
 
 
 @pytest.mark.parametrize("height", [24, 48])

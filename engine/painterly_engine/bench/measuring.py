@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -153,23 +153,21 @@ def measure_trial(trial: Trial) -> Seen:
     network = shelf.get(trial.weights)
     network(torch.rand(3, 64, 64, device=device), network.layers)
 
-    def job(iterations: int | None, observer: Observer) -> dict[str, Any]:
-        parameters = Parameters(
-            preset=trial.preset, size=trial.size, iterations=iterations, stylization=5.0, weights=trial.weights
-        )
-        asked = scenes.request(trial.height, trial.width, trial.object_side, parameters, rough=trial.rough)
-        return run_request(asked, shelf, observer).metadata
-
-    counted = COUNTED_ITERATIONS if trial.preset == PUBLISHED else trial.iterations
+    parameters = Parameters(
+        preset=trial.preset, size=trial.size, iterations=trial.iterations, stylization=5.0, weights=trial.weights
+    )
+    asked = scenes.request(trial.height, trial.width, trial.object_side, parameters, rough=trial.rough)
+    iterations = COUNTED_ITERATIONS if trial.preset == PUBLISHED else trial.iterations
+    counted = replace(asked, parameters=replace(parameters, iterations=iterations))
     if device.type == "cuda":
-        job(counted, Observer())  # loads the kernels
+        run_request(counted, shelf, Observer())  # loads the kernels
     watch, started = Stopwatch(time.perf_counter, Peak(device)), time.perf_counter()
-    metadata = job(trial.iterations, watch)
+    metadata: dict[str, Any] = run_request(asked, shelf, watch).metadata
     total = time.perf_counter() - started
     watch.end_phase()
     with Operations() as operations:
         counter = Stopwatch(lambda: float(operations.total))
-        job(counted, counter)
+        run_request(counted, shelf, counter)
     return Seen(
         trial,
         seconds=metadata["seconds"],
