@@ -65,7 +65,7 @@ def test_a_step_that_does_not_go_down_is_not_taken(bad: float) -> None:
         seen.append((float(value), x.clone()))
         return value, gradient
 
-    end = go_down(evaluate, torch.linspace(-1, 1, 6, dtype=torch.float64), 120)
+    end, *_ = go_down(evaluate, torch.linspace(-1, 1, 6, dtype=torch.float64), 120)
     values = [value for value, _ in seen]
     assert any(not late <= early for early, late in pairwise(values)), "no step was refused"
     lowest, at = min((pair for pair in seen if math.isfinite(pair[0])), key=lambda pair: pair[0])

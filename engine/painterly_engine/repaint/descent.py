@@ -37,7 +37,7 @@ def descend(objective: Objective, picture: Tensor, iterations: int, tick: Tick) 
         (3, h, w), about [0, 1], where the last step that was taken ended.
 
     Raises:
-        PainterlyError: NOT_FINITE when it ends in NaN or infinity.
+        PainterlyError: NOT_FINITE when it ends in NaN or infinity, or never left them.
     """
     paint = Opponent(picture)
     variables = paint.variables
@@ -59,15 +59,18 @@ def descend(objective: Objective, picture: Tensor, iterations: int, tick: Tick) 
         return total.detach(), _flat(gradients)
 
     with torch.no_grad():
-        put(go_down(evaluate, _flat(variables), iterations))
+        x, *at_its_end = go_down(evaluate, _flat(variables), iterations)
+        put(x)
         found = paint.picture()
-    if not bool(found.isfinite().all()):
+    # Where nothing is a number no step is ever taken, and the picture is as good as it was.
+    if not all(bool(each.isfinite().all()) for each in (found, *at_its_end)):
         raise not_finite()
     return found
 
 
-def go_down(evaluate: Evaluate, x: Tensor, iterations: int) -> Tensor:
-    """x after so many evaluations, each the first one's or of a step's end that is taken if it goes down far enough."""
+def go_down(evaluate: Evaluate, x: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor]:
+    """x after so many evaluations, the first of where it was, each other of a step's end that is taken if it goes down
+    far enough; and value and gradient there."""
     value, gradient = evaluate(x)
     curvature = Curvature(HISTORY, x)
     direction, rate = -gradient, 1 / gradient.abs().sum().clamp(min=1)
@@ -83,7 +86,7 @@ def go_down(evaluate: Evaluate, x: Tensor, iterations: int) -> Tensor:
         value = torch.where(lower, new_value, value)
         # A step that was not taken is a pair of zeros, which is not kept: the direction stays.
         direction = curvature.direction_after(step, change, gradient)
-    return x
+    return x, value, gradient
 
 
 def _shorter(rate: Tensor, slope: Tensor, rise: Tensor) -> Tensor:
