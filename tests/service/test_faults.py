@@ -492,10 +492,10 @@ def test_an_idle_engine_gives_the_networks_memory_back(tmp_path: Path) -> None:
 
 
 def test_each_limit_is_kept_with_a_sentence(tmp_path: Path) -> None:
-    options = ("--max-pixels", "120", "--max-iterations", "60", "--max-seconds", "2")
+    options = ("--max-pixels", "120", "--max-iterations", "66", "--max-seconds", "2")
     with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
         assert harmonized(client.run(jobs.request()))
-        for request in (jobs.request(width=13), jobs.request(iterations=61)):
+        for request in (jobs.request(width=13), jobs.request(iterations=67)):
             with caught(ErrorCode.OVER_LIMIT) as error:
                 client.run(request)
             assert error.value.advice
