@@ -83,12 +83,8 @@ def test_where_memory_runs_out_it_is_tried_smaller_once_and_said(monkeypatch: py
         return real(canvas, network, settings, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(repainting, "repaint", scarce)
-    painting = np.random.default_rng(1).integers(0, 256, (80, 90, 3), np.uint8)
-    mask = np.zeros((80, 90, 1), np.uint8)
-    mask[30:50, 30:50] = 255
-    request = HarmonizeRequest(to_pixels(painting), to_pixels(255 - painting), to_pixels(mask))
     settings = Repaint(sides=(48, 96), iterations=2)
-    change = repainting.run_repaint(request, random_network(1, 4), settings, torch.device("cpu"), SILENT)
+    change = repainting.run_repaint(_request(), random_network(1, 4), settings, torch.device("cpu"), SILENT)
     notes = change.about["notes"]
     assert asked == [96, 48] and isinstance(notes, list) and any("96 px" in note for note in notes)
 

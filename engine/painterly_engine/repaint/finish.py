@@ -56,7 +56,7 @@ def finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) ->
     laid = _laid(own, painted, wishes.seed, telling)
     gain = _gain(own, laid)
     hint = HINT * _flatness(own)
-    usual = _mean(_lightness, 0, own.composite, own.support)
+    usual = _mean(_lightness, 0, own.composite, own.support) if hint > 0 else 0.0
 
     def result(band: Box) -> Tensor:
         crisp = band.of(laid) + gain * (1 - _outline(band.of(own.support))) * _beyond(_fine, laid, band, FINE_REACH)
@@ -79,13 +79,15 @@ def _laid(own: Pictures, painted: Tensor, seed: int, telling: Telling) -> Tensor
     strokes = Strokes(own.context, size, seed, own.lends)
     usual = _mean(_steps, 1, own.context, own.lends)
     deviation = MELT * max(1.0, max(size) / USUAL)
-    far = max(4 * reach(deviation), reach(AROUND) + 1)
+    thick = _thickness(own.support, deviation)
+    far = max(reach(deviation), reach(AROUND) + 1)
     parts = list(_bands(size))
 
     def melted(band: Box) -> Tensor:
         wide = band.grown(far, size)
         blended = torch.lerp(wide.of(own.ground), wide.of(painted), wide.of(own.support))
-        return band.within(wide).of(_outline_melted(blended, wide.of(own.support), usual, deviation))
+        outline = _outline(wide.of(own.support)) * wide.of(thick)
+        return band.within(wide).of(_outline_melted(blended, outline, usual, deviation))
 
     def lay(band: Box) -> Tensor:
         def tell(fraction: float) -> None:
@@ -97,17 +99,16 @@ def _laid(own: Pictures, painted: Tensor, seed: int, telling: Telling) -> Tensor
     return _in_bands(lay, painted)
 
 
-def _outline_melted(picture: Tensor, support: Tensor, usual: float, deviation: float) -> Tensor:
-    """(3, h, w) softened along the outline, where the support (h, w) is neither 0 nor 1, as far as the edge there is
-    harder than the painting's own: strokes are laid across it then, as a brush would lose it.
+def _outline_melted(picture: Tensor, outline: Tensor, usual: float, deviation: float) -> Tensor:
+    """(3, h, w) softened along the outline (h, w), as far as the edge there is harder than the painting's own: strokes
+    are laid across it then, as a brush would lose it.
 
     Args:
         usual: the painting's mean lightness step from pixel to pixel.
         deviation: pixels by which the hardest edge is softened.
     """
     hardness = (gaussian(_steps(picture), AROUND) / max(usual, TINY) - 1).clamp(0, 1)
-    melts = _outline(support) * hardness * _thickness(support, deviation)
-    return torch.lerp(picture, _softened(picture, deviation), melts)
+    return torch.lerp(picture, _softened(picture, deviation), outline * hardness)
 
 
 def _thickness(support: Tensor, deviation: float) -> Tensor:
