@@ -76,6 +76,8 @@ def spawn(command: Sequence[str], runtime_dir: Path | None = None) -> subprocess
     Raises:
         PainterlyError: ENGINE_START_FAILED, UNSAFE_FOLDER.
     """
+    if not command:
+        raise _start_failed("Nothing is known that would start it.")
     environment = _with_whole_folders(clean_environment(os.environ))
     if runtime_dir is not None:
         environment["PAINTERLY_RUNTIME_DIR"] = str(runtime_dir.absolute())
@@ -85,8 +87,8 @@ def spawn(command: Sequence[str], runtime_dir: Path | None = None) -> subprocess
             return _detached(command, environment, log)
         finally:
             os.close(log)
-    except (OSError, IndexError) as error:
-        raise _start_failed(f"{error}.") from error
+    except OSError as error:
+        raise _start_failed(f"{error.filename}: {error.strerror}.") from error
 
 
 def _detached(command: Sequence[str], environment: Mapping[str, str], log: int) -> subprocess.Popen[bytes]:

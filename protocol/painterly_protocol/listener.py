@@ -229,7 +229,7 @@ class Listener:
         self.context.destroy(linger=linger_ms)
         file = self.info.socket_file(self.folder)
         if file is not None:
-            file.unlink(missing_ok=True)
+            runtime.remove_socket(file)
 
 
 def _has_user(frame: zmq.Frame) -> bool:

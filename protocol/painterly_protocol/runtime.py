@@ -7,6 +7,7 @@ by it, so whether an engine lives is decided by connecting to it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -110,6 +111,12 @@ def withdraw(folder: Path, info: RuntimeInfo) -> None:
     except (PainterlyError, OSError):
         # Gone, replaced or unreadable: in each case it is not ours to remove.
         return
+
+
+def remove_socket(file: Path) -> None:
+    """Raises nothing: one that stays, on a disk that has become read-only, harms nobody, and is swept at a start."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def engine_absent(sentence: str = "The engine is not running.") -> PainterlyError:

@@ -17,18 +17,10 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.launcher import clean_environment, ensure_engine, gist
 from support import jobs
 from support.fake_engine import FakeEngine, wait_until
-from support.real_engine import TESTS, is_alive
-from support.scripted_runner import FACTORY
+from support.real_engine import ENGINE_COMMAND as ENGINE
+from support.real_engine import is_alive
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="watches processes through /proc")
-
-# The launcher drops PYTHONPATH, rightly; the tests' own modules are found by a line of Python instead.
-ENGINE = [
-    sys.executable,
-    "-c",
-    f"import sys, os; os.environ['PYTHONPATH'] = {str(TESTS)!r}; "
-    f"from painterly_engine.service import main; sys.exit(main(['--runner', {FACTORY!r}]))",
-]
 
 
 @pytest.fixture

@@ -39,8 +39,16 @@ from support import golden, jobs, real_jobs
 from support.backends import Backend
 from support.failing import caught, hear
 from support.fake_engine import wait_until
-from support.real_engine import TESTS, RealEngine, data_kib, harmonized, is_alive, lines, outcome, worker_pid
-from support.scripted_runner import FACTORY
+from support.real_engine import (
+    ENGINE_COMMAND,
+    RealEngine,
+    data_kib,
+    harmonized,
+    is_alive,
+    lines,
+    outcome,
+    worker_pid,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are POSIX signals")
 
@@ -183,18 +191,10 @@ def test_an_engine_killed_in_any_phase_is_noticed_and_can_be_started_again(
         assert gone.value.advice
     if phase is not None:
         wait_until(lambda: not is_alive(int(lines(ran)[0])))
-    with ensure_engine(_command(), engine.runtime_dir) as again:
+    with ensure_engine(ENGINE_COMMAND, engine.runtime_dir) as again:
         assert harmonized(again.run(jobs.request()))
         again.shutdown()
         wait_until(lambda: not is_alive(again.welcome.pid))
-
-
-def _command() -> list[str]:
-    program = (
-        f"import sys, os; os.environ['PYTHONPATH'] = {str(TESTS)!r}; "
-        f"from painterly_engine.service import main; sys.exit(main(['--runner', {FACTORY!r}]))"
-    )
-    return [sys.executable, "-c", program]
 
 
 # ---------------------------------------------------------------- SIGSTOP
@@ -242,7 +242,7 @@ def test_a_client_that_gives_no_sign_of_life_loses_its_job(tmp_path: Path) -> No
         assert "The engine has stopped in the middle of the conversation" in errors
 
 
-# ---------------------------------------------------------------- memory, disk, clock
+# ---------------------------------------------------------------- memory, clock
 
 
 def test_a_job_that_wants_more_memory_than_it_may_fails_alone(tmp_path: Path) -> None:
@@ -273,72 +273,6 @@ def test_the_real_algorithm_survives_what_its_allocator_refuses(tmp_path: Path) 
         assert isinstance(again, Result)
         assert bytes(again.picture.data) == bytes(expected.picture.data)
         assert worker_pid(client) == before, "still warm"
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A disk of one megabyte."""
-    folder = Path(tempfile.mkdtemp(prefix="painterly-disk-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "painterly-test", str(folder)], capture_output=True
-    )
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
-
-
-def fill(disk: Path) -> Path:
-    full = disk / "full"
-    with contextlib.suppress(OSError), full.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return full
-
-
-@pytest.mark.parametrize("fault", ["full", "read-only"])
-def test_a_disk_that_takes_nothing_keeps_it_from_starting_with_a_sentence(small_disk: Path, fault: str) -> None:
-    if fault == "full":
-        fill(small_disk)
-    else:
-        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    command = [sys.executable, "-m", "painterly_engine.service", "--runtime-dir", str(small_disk / "run")]
-    environment = {**os.environ, "PAINTERLY_LOG_DIR": str(small_disk / "log")}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert ended.returncode == 1
-    assert ("No space left on device" if fault == "full" else "Read-only file system") in ended.stderr
-    assert "Make room or correct its permissions" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_full_disk_is_said_to_whom_the_engine_was_started_for(
-    small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It cannot be said by the engine, whose words would have to go there."""
-    monkeypatch.setenv("PAINTERLY_LOG_DIR", str(small_disk / "log"))
-    (small_disk / "log").mkdir(mode=0o700)
-    fill(small_disk)
-    with caught(ErrorCode.ENGINE_START_FAILED) as error:
-        ensure_engine(_command(), small_disk / "run")
-    assert "No space left on device" in error.value.sentence
-    assert "make room" in error.value.sentence
-
-
-def test_a_disk_that_fills_up_meanwhile_changes_nothing(small_disk: Path) -> None:
-    with RealEngine(small_disk) as engine, engine.connect() as client:
-        full = fill(small_disk)
-        assert harmonized(client.run(jobs.request()))
-        with caught(ErrorCode.WORKER_DIED):
-            client.run(jobs.request("crash"))
-        assert harmonized(client.run(jobs.request())), "a worker can be started without a free byte"
-        (engine.runtime_dir / runtime.RUNTIME_FILE).unlink()
-        assert harmonized(client.run(jobs.request()))
-        full.unlink()
-        wait_until(lambda: (engine.runtime_dir / runtime.RUNTIME_FILE).exists())
-        with engine.connect() as another:
-            assert harmonized(another.run(jobs.request()))
 
 
 def test_a_clock_that_is_set_changes_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,13 @@ from support.fake_engine import DEADLINE_S, wait_until
 from support.scripted_runner import FACTORY
 
 TESTS = Path(__file__).resolve().parent.parent
+# For the launcher, which drops PYTHONPATH, rightly; the tests' own modules are found by a line of Python instead.
+ENGINE_COMMAND = [
+    sys.executable,
+    "-c",
+    f"import sys, os; os.environ['PYTHONPATH'] = {str(TESTS)!r}; "
+    f"from painterly_engine.service import main; sys.exit(main(['--runner', {FACTORY!r}]))",
+]
 
 
 class RealEngine:

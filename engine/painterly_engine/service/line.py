@@ -72,7 +72,7 @@ class Line:
     def close(self) -> None:
         self.socket.close(linger=0)
         if self._socket_file is not None:
-            self._socket_file.unlink(missing_ok=True)
+            runtime.remove_socket(self._socket_file)
 
 
 class PolledLine:
