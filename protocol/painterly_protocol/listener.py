@@ -24,7 +24,9 @@ from painterly_protocol.keyring import Keyring
 from painterly_protocol.messages import PROTOCOL_VERSION, EngineMessage
 from painterly_protocol.runtime import RuntimeInfo
 
-WAITING_MESSAGES = 16  # per client, before its sender is made to wait: pictures are large
+# Per client, before its sender is made to wait. More than any of ours ever has on its way: a client that is killed
+# while it is made to wait ends libzmq 4.3.5, and us, if a heartbeat came last ("Assertion failed: !_io_error").
+WAITING_MESSAGES = 4096
 HEARTBEAT_MS = 5_000
 LEASE_S = 60.0
 # What a stranger sends before a key is asked for is kept until then: libzmq bounds it like any frame, and by time.

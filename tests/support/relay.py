@@ -1,4 +1,4 @@
-"""Somebody in the middle: passes TCP connections on and listens."""
+"""Somebody in the middle: passes TCP connections on, listens, and changes what is said."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import threading
 
 
 class Relay:
-    """Passes one TCP connection on to ``port`` and keeps a copy of what is said."""
+    """Passes one TCP connection on to ``port`` and keeps a copy of what is said.
+
+    Attributes:
+        of_client: what the client has said, as it said it.
+        tampers: whose words are changed from now on, by one bit in whatever comes: "client", "engine" or nobody's.
+    """
 
     def __init__(self, port: int, overheard: bytearray) -> None:
+        self.of_client = bytearray()
+        self.tampers = ""
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._target = port
@@ -36,10 +43,12 @@ class Relay:
         self._start(self._pump, far, near)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        who = "client" if source is self._sockets[0] else "engine"
         with contextlib.suppress(OSError):  # either side may hang up first
             while data := source.recv(65536):
                 self._overheard += data
-                sink.sendall(data)
+                self.of_client += data if who == "client" else b""
+                sink.sendall(data[:-1] + bytes([data[-1] ^ 1]) if who == self.tampers else data)
             sink.shutdown(socket.SHUT_WR)
 
     def __exit__(self, *_: object) -> None:
