@@ -173,7 +173,7 @@ def load_model(path: Path) -> Model:
     Raises:
         PainterlyError: WEIGHTS_MISSING or WEIGHTS_CORRUPT.
     """
-    repair = "Run 'python3 install.py' again: it comes with the package."
+    repair = store.repair_built_in()
     if not path.is_file():
         raise PainterlyError(ErrorCode.WEIGHTS_MISSING, f"There are no stylization coefficients at {path}.", repair)
     try:
@@ -195,12 +195,15 @@ def load_model(path: Path) -> Model:
 def parse_stylization(text: str) -> float | str:
     """A number above 0, a genre name in its usual form, or "auto", from what a user typed.
 
+    What stands in brackets after a genre, "Mannerism (Late Renaissance)", explains it and is passed over.
+
     Raises:
         PainterlyError: BAD_REQUEST for anything else.
     """
     wanted = " ".join(text.strip().lower().replace("_", " ").split())
-    if wanted == AUTO or wanted in GENRES:
-        return wanted
+    genre = wanted.partition(" (")[0]
+    if wanted == AUTO or genre in GENRES:
+        return genre
     try:
         number = float(wanted)
     except ValueError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import shlex
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from painterly_engine.cli.main import main
 from painterly_engine.network import store
 from painterly_engine.network.features import CAFFE, VGG19_BLOCKS, random_network, vgg_steps
 from painterly_engine.network.layouts import Recognised
@@ -78,6 +81,37 @@ def test_one_flipped_bit_is_refused_with_the_command_that_repairs_it(data_dir: P
             load("vgg19")
         assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
         assert "painterly weights fetch vgg19" in caught.value.advice
+
+
+def test_a_damaged_built_in_network_is_refused_with_the_command_that_repairs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clone of our own that is damaged, and then the command run as it was told."""
+    package = tmp_path / "a clone" / "weights"
+    shutil.copytree(store.built_in_dir(), package)
+    git = ["git", "-C", str(package), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "as shipped"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(store, "built_in_dir", lambda: package)
+    file = package / "slim.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert main(["weights", "verify", "slim"]) == 1
+    said = capsys.readouterr().err
+    assert f"{file} is damaged" in said
+    told = said[said.index("“") + 1 : said.index("”")]
+    subprocess.run(shlex.split(told), check=True)
+    assert main(["weights", "verify", "slim"]) == 0
+    assert "as recorded" in capsys.readouterr().out
+
+
+def test_the_built_in_network_is_listed_as_the_default_and_not_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list"]) == 0
+    assert "used by default" in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("slim"))
+    assert main(["weights", "remove", "slim"]) == 1
+    assert "part of the package" in capsys.readouterr().err
+    assert store.is_stored("slim")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "vgg19"}', "\0\0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -25,17 +26,27 @@ def test_numbers(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "genre"),
-    [("Baroque", "baroque"), ("POST-IMPRESSIONISM", "post-impressionism"), ("high_renaissance", "high renaissance")],
+    [
+        ("Baroque", "baroque"),
+        ("POST-IMPRESSIONISM", "post-impressionism"),
+        ("high_renaissance", "high renaissance"),
+        ("Mannerism (Late Renaissance)", "mannerism"),
+    ],
 )
 def test_genres_in_any_case(text: str, genre: str) -> None:
     assert parse_stylization(text) == genre
+
+
+def test_every_genre_of_the_published_paintings_is_known_by_its_full_name(shared: Path) -> None:
+    labels = json.loads((shared / "paintings" / "stylization.json").read_text(encoding="utf-8"))
+    assert {parse_stylization(label["genre"]) for label in labels.values()} <= set(GENRES)
 
 
 def test_auto() -> None:
     assert parse_stylization(" Auto ") == "auto"
 
 
-@pytest.mark.parametrize("text", ["", "dada-ish", "0", "-1", "nan", "inf", "101", "5 5"])
+@pytest.mark.parametrize("text", ["", "dada-ish", "0", "-1", "nan", "inf", "101", "5 5", "5 (five)", "(baroque)"])
 def test_anything_else_is_refused_with_the_genres(text: str) -> None:
     with pytest.raises(PainterlyError) as caught:
         parse_stylization(text)
@@ -120,7 +131,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"no")
     with pytest.raises(PainterlyError) as caught:
         stylization.load_model(file)
-    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT
+    assert caught.value.code is ErrorCode.WEIGHTS_CORRUPT and caught.value.advice == store.repair_built_in()
 
 
 def test_auto_estimates_within_the_published_range_whatever_the_size() -> None:

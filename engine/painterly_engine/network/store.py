@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -275,7 +276,11 @@ def corrupt(path: Path, advice: str) -> PainterlyError:
     return PainterlyError(ErrorCode.WEIGHTS_CORRUPT, f"The file of weights {path} is damaged.", advice)
 
 
+def repair_built_in() -> str:
+    """How to get back a file that came with the package. Installing a clone again would only find the same file."""
+    folder = shlex.quote(str(built_in_dir()))
+    return f"In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more."
+
+
 def _repair(name: str) -> str:
-    if name in SHIPPED:
-        return "Run 'python3 install.py' again: it comes with the package."
-    return f"Run 'painterly weights fetch {name}'."
+    return repair_built_in() if name in SHIPPED else f"Run 'painterly weights fetch {name}'."

@@ -48,7 +48,7 @@ TEXTS = (
     "Try again.",
     "The network {name} is not here.",
     "Run 'painterly weights fetch {name}'.",
-    "Run 'python3 install.py' again: it comes with the package.",
+    "In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more.",
     "There is no file of weights at {path}.",
     "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
     "The file of weights {path} cannot be read: {error}.",
