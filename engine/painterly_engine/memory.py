@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from painterly_engine import pass_one, pass_two
 from painterly_engine.lbfgs import Settings
-from painterly_engine.matching.correlation import CPU_BUDGET
+from painterly_engine.matching.correlation import usual_budget
 from painterly_engine.network.features import POOL, FeatureNetwork
 from painterly_engine.window import Box, Size, reach, receptive_field, sizes
 from painterly_engine.workspace import tile_area
@@ -69,7 +69,7 @@ def _matching(network: FeatureNetwork, size: Size, changing: Box, layers: set[st
     whole, width = sizes(network, size), _widths(network)
     kept = sum(FLOAT * width[layer] * whole[layer][0] * whole[layer][1] for layer in layers)
     area = min(tile_area(_box(network, size, changing, layers)), size[0] * size[1])
-    return kept + max(CPU_BUDGET, _at_work(network, area))
+    return kept + max(usual_budget(network.get_buffer("mean").device), _at_work(network, area))
 
 
 def _iterating(network: FeatureNetwork, size: Size, changing: Box, layers: set[str]) -> int:

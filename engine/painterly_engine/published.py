@@ -12,13 +12,14 @@ from torch import Tensor
 from painterly_engine.arrays import Array, to_array, white
 from painterly_engine.change import Change, lay_over
 from painterly_engine.finishing.finish import Finished
+from painterly_engine.headroom import free_memory
 from painterly_engine.masks import loose_mask
 from painterly_engine.memory import predict
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Published
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, resize, resize_part, scale_strips, shown_in
-from painterly_engine.shortage import SHARE, free_memory, too_much, with_less
+from painterly_engine.shortage import SHARE, too_much, with_less
 from painterly_engine.style import laid_out, style_of
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor

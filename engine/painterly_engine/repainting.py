@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from painterly_engine.change import Change
+from painterly_engine.headroom import free_memory
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import Observer
@@ -14,7 +15,7 @@ from painterly_engine.repaint.repaint import repaint
 from painterly_engine.repaint.scales import working_size
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.repaint.wishes import Wishes
-from painterly_engine.shortage import free_memory, too_much, with_less
+from painterly_engine.shortage import too_much, with_less
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.surroundings import canvas_of, change_of
 from painterly_protocol.request import HarmonizeRequest

@@ -1,14 +1,9 @@
-"""How much memory is free, and telling a lack of it from a defect."""
+"""Telling a lack of memory from a defect, and what to do about it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    import torch
+from typing import TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -41,24 +36,3 @@ def with_less(attempt: Callable[[S], T], settings: S, less: S | None) -> tuple[T
 def too_much(asked: int, used: int) -> str:
     """A sentence for the user about working sizes in pixels."""
     return f"There is not enough memory for a working size of {asked} px, so {used} px were used."
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes; None where nobody knows."""
-    if device.type == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached()
-    except (OSError, ValueError):
-        return None
-
-
-def _cached() -> int:
-    """Bytes that Linux lends to files and takes back when they are needed."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Cached:"))
