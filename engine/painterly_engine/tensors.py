@@ -16,12 +16,19 @@ def to_tensor(array: Array, name: str, device: torch.device | str = "cpu") -> Te
     Raises:
         PainterlyError: BAD_REQUEST when a float picture holds NaN or infinities.
     """
-    scaled = torch.from_numpy(array.astype(np.float32) / np.float32(white(array)))
+    planes = interleaved(array, name, device).contiguous()
+    return planes if len(planes) > 1 else planes[0]
+
+
+def interleaved(array: Array, name: str, device: torch.device | str = "cpu") -> Tensor:
+    """As ``to_tensor``, but always (C, H, W), and in memory pixel by pixel as the array is, which saves a copy."""
+    samples = array.astype(np.float32)
+    samples /= np.float32(white(array))
+    scaled = torch.from_numpy(samples)
     if array.dtype.kind == "f" and not bool(torch.isfinite(scaled).all()):
         raise PainterlyError(
             ErrorCode.BAD_REQUEST,
             f"The {name} holds values that are not numbers (NaN or infinity).",
             "Repair or flatten the layer and try again.",
         )
-    planes = scaled.permute(2, 0, 1).contiguous().to(device)
-    return planes if len(planes) > 1 else planes[0]
+    return scaled.permute(2, 0, 1).to(device)

@@ -72,8 +72,15 @@ class Box:
 
 def box_of(mask: Tensor) -> Box | None:
     """The smallest box around all of (H, W) that is not 0; None where all is."""
-    rows, columns = ((mask != 0).any(axis).nonzero()[:, 0].tolist() for axis in (1, 0))
-    return Box(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1) if rows else None
+    rows = _span(mask.any(1))
+    columns = rows and _span(mask[slice(*rows)].any(0))
+    return Box(rows[0], columns[0], rows[1], columns[1]) if rows and columns else None
+
+
+def _span(there: Tensor) -> Span | None:
+    """From the first to the last of (n,) that is true."""
+    found = there.nonzero()[:, 0]
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else None
 
 
 def sizes(network: FeatureNetwork, size: Size) -> dict[str, Size]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from painterly_engine.arrays import to_array, to_pixels, white
-from painterly_engine.tensors import to_tensor
+from painterly_engine.tensors import interleaved, to_tensor
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 
@@ -28,7 +28,9 @@ def test_a_mask_gains_its_channel() -> None:
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
 def test_white_becomes_one(kind: str) -> None:
     array = np.full((2, 3, 3), white(np.zeros(1, kind)), kind)
+    given = array.copy()
     assert torch.equal(to_tensor(array, "painting"), torch.ones(3, 2, 3))
+    assert np.array_equal(array, given)
 
 
 def test_planes_keep_their_places() -> None:
@@ -36,6 +38,7 @@ def test_planes_keep_their_places() -> None:
     planes = to_tensor(array, "painting")
     assert planes[2, 1, 3] == pytest.approx(23 / 255)
     assert to_tensor(array[..., :1], "mask").shape == (2, 4)
+    assert torch.equal(interleaved(array, "painting"), planes)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

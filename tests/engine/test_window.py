@@ -94,10 +94,11 @@ def test_a_crop_is_no_larger_than_the_published_margin() -> None:
     assert seen == [(30 + 2 + 8 + 30 + 2, 30 + 2 + 16 + 30 + 2)]
 
 
-def test_the_box_of_a_mask() -> None:
-    mask = torch.zeros(9, 8)
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.float32])
+def test_the_box_of_a_mask(kind: torch.dtype) -> None:
+    mask = torch.zeros(9, 8, dtype=kind)
     assert box_of(mask) is None
-    mask[2, 5] = 0.1
+    mask[2, 5] = 1 if kind is torch.uint8 else 0.1
     mask[6, 3] = 1
     assert box_of(mask) == Box(2, 3, 7, 6)
 

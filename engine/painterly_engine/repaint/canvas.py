@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +15,7 @@ from painterly_engine.repaint.scales import Level, Part, own_context, surroundin
 from painterly_engine.repaint.support import support
 from painterly_engine.resample import fit_longest, resize
 from painterly_engine.style import Style
-from painterly_engine.tensors import to_tensor
+from painterly_engine.tensors import interleaved, to_tensor
 from painterly_engine.window import Box, Size, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
@@ -132,11 +131,11 @@ class Canvas:
         return resize(torch.cat(strips, 1), size)
 
     def _averaged(self, array: Array, box: Box, factor: int) -> Tensor:
-        return F.avg_pool2d(self._tensor(array, box, "painting"), factor, ceil_mode=True)
+        part = interleaved(array[box.top : box.bottom, box.left : box.right], "painting", self._device)
+        return F.avg_pool2d(part[None], factor, ceil_mode=True)[0].contiguous()
 
     def _tensor(self, array: Array, box: Box, name: str) -> Tensor:
-        part = np.ascontiguousarray(array[box.top : box.bottom, box.left : box.right])
-        return to_tensor(part, name, self._device)
+        return to_tensor(array[box.top : box.bottom, box.left : box.right], name, self._device)
 
 
 def _object_box(mask: Array) -> Box:
