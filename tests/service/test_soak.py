@@ -126,6 +126,9 @@ def test_soak(tmp_path: Path, clients: int, count: int, record_property: pytest.
     for user in users:
         ids = [job_id for job_id, _ in user.ended]
         assert sorted(ids) == sorted(f"{user.number}-{n}" for n in range(count)), "none lost, none doubled"
+    concluded = Counter(line["job"] for line in engine.events("job-ends"))
+    assert len(concluded) == clients * count
+    assert set(concluded.values()) == {1}, "also none that nobody listened to any more"
     outcomes = Counter(outcome for user in users for _, outcome in user.ended)
     assert min(outcomes["done"], outcomes["cancelled"]) > 0
     gaps = overheads_ms(engine)
