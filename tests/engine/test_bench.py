@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,12 +16,13 @@ import torch.nn.functional as F
 from painterly_engine.arrays import to_array
 from painterly_engine.balance import published_balance
 from painterly_engine.bench import scenes, suites
+from painterly_engine.bench.agreement import MANNERS, ON_CPU, USUAL
 from painterly_engine.bench.measuring import Operations
 from painterly_engine.bench.plot import plot
-from painterly_engine.bench.trial import FULL_VGG, Seen, Trial, run
+from painterly_engine.bench.trial import FULL_VGG, Seen, Trial, ask, run
 from painterly_engine.cli.main import main
 from painterly_engine.tensors import to_tensor
-from painterly_protocol.errors import PainterlyError
+from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import PRESETS, Parameters
 
 TRIAL = Trial("small", "published", height=72, width=64, object_side=30, size=48, iterations=3, threads=1)
@@ -109,7 +111,28 @@ def test_the_gpus_suite_is_the_published_run_with_the_full_network(monkeypatch: 
         (682, 700, None),
     ]
     assert {trial["weights"] for trial in published} == {"random-vgg19"}
+    within = [row["trial"] for row in found["presets"] if row["trial"]["card"] == 8 * 10**9]
+    assert [(trial["preset"], trial["height"], trial["object_side"]) for trial in within] == [
+        ("draft", 4096, 1500),
+        ("standard", 4096, 1500),
+    ]
     assert plot(found).startswith("<svg")
+
+
+def test_what_fails_on_a_borrowed_machine_does_not_take_the_rest_along(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def scarce(trial: Trial) -> Seen:
+        if trial.card:
+            raise PainterlyError(ErrorCode.INTERNAL, "Out of memory.")
+        return seen(trial)
+
+    answers = {"machine": {"matrix_flops": 1e11}, "agreement": {"trial": {"name": "a job"}, "manners": {}}}
+    monkeypatch.setattr(suites, "ask", lambda what, _: answers[what])
+    monkeypatch.setattr(suites, "run", scarce)
+    assert main(["bench", "--suite", "gpu", "-o", str(tmp_path)]) == 1
+    assert len(json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))["presets"]) == 3
+    assert "draft at 4096 px within 8 GB: Out of memory." in capsys.readouterr().out
 
 
 def test_the_large_suite_draws_the_memory_held_over_time(
@@ -146,6 +169,39 @@ def test_the_gpus_trials_run_at_a_tiny_size_on_the_cpu(preset: str) -> None:
     tiny = Trial("as a GPU's", preset, 48, 40, 20, iterations=2, size=48, rough=True, weights=FULL_VGG, threads=1)
     found = run(tiny)
     assert "pass-two" in found.iteration and found.device in ("cpu", "cuda")
+    assert list(found.working_size) == [40, 48]
+
+
+def test_a_job_in_other_manners() -> None:
+    """On a CPU TF32 is nothing, and bfloat16 rounds all the same."""
+    trial = Trial("tiny", "draft", 72, 64, 30, iterations=4, device="cpu", threads=1)
+    manners = ask("agreement", {"trial": asdict(trial), "on_cpu": True})["manners"]
+    half = manners.pop("bfloat16 in convolutions")
+    assert set(manners) == {*MANNERS, ON_CPU} - {"bfloat16 in convolutions"}
+    assert all(told["same_bytes"] and told["most_off"] == 0 for told in manners.values())
+    assert not half["same_bytes"] and 0 < half["mean_off"] < 20
+    assert half["figures"].keys() == manners[USUAL]["figures"].keys() and len(half["figures"]) == 3
+
+
+@pytest.mark.long
+def test_the_gpus_suite_at_a_tiny_size_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tiny(trial: Trial) -> Trial:
+        return replace(trial, height=60, width=52, object_side=24, size=48, iterations=2, threads=1)
+
+    def answers(what: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        small = {"trial": asdict(tiny(Trial(**arguments["trial"])))} if what == "agreement" else {}
+        return ask(what, {**arguments, **small})
+
+    monkeypatch.setattr(suites, "run", lambda trial: run(tiny(trial)))
+    monkeypatch.setattr(suites, "ask", answers)
+    assert main(["bench", "--suite", "gpu", "--device", "cpu", "-o", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert len(found["presets"]) == 5 and len(found["agreement"]) == 4 and not found["failed"]
+    assert all(0 < share < 2 for row in found["presets"] for share in row["matrix_share"].values())
+    told = capsys.readouterr().out
+    assert "within 8 GB" in told and "draft at 512 px, TF32 everywhere" in told
 
 
 @pytest.mark.long

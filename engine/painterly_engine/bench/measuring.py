@@ -21,14 +21,14 @@ from torch.utils.flop_counter import flop_registry
 
 from painterly_engine.arrays import to_array
 from painterly_engine.bench import scenes
+from painterly_engine.bench.agreement import measure_agreement
 from painterly_engine.bench.held import measure_held
-from painterly_engine.bench.trial import FULL_VGG, PUBLISHED, Seen, Trial
+from painterly_engine.bench.trial import PUBLISHED, Seen, Trial
 from painterly_engine.device import be_careful, choose
 from painterly_engine.job import run_request
 from painterly_engine.matching.coarse import PatchCosines, match_at_any_size
 from painterly_engine.matching.correlation import Query
 from painterly_engine.matching.cosine import match_patches
-from painterly_engine.network.features import FeatureNetwork, random_network
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import Observer
 from painterly_engine.tensors import to_tensor
@@ -80,17 +80,6 @@ class Stopwatch(Observer):
         """From one iteration to the next, by phase."""
         found = {phase: [after - before for before, after in pairwise(read)] for phase, read in self.read.items()}
         return {phase: steps for phase, steps in found.items() if steps}
-
-
-class FullVgg(NetworkShelf):
-    """Holds only a network as wide and deep as VGG-19."""
-
-    network: FeatureNetwork | None = None
-
-    def get(self, weights: str) -> FeatureNetwork:  # noqa: ARG002 - the shelf's signature
-        if self.network is None:
-            self.network = random_network(width=64).eval().requires_grad_(False).to(self.device)
-        return self.network
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -149,7 +138,10 @@ def prepare(name: str, threads: int) -> torch.device:
 def measure_trial(trial: Trial) -> Seen:
     """Timed first, with a warm network; then again with its operations counted, which slows it."""
     device = prepare(trial.device, trial.threads)
-    shelf = (FullVgg if trial.weights == FULL_VGG else NetworkShelf)(device)
+    if trial.card is not None and device.type == "cuda":
+        there = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, trial.card / there), device)
+    shelf = NetworkShelf(device)
     network = shelf.get(trial.weights)
     network(torch.rand(3, 64, 64, device=device), network.layers)
 
@@ -176,6 +168,7 @@ def measure_trial(trial: Trial) -> Seen:
         work={phase: statistics.mean(steps) for phase, steps in counter.steps().items()},
         peaks=watch.peaks,
         device=str(device),
+        working_size=metadata["working_size"],
     )
 
 
@@ -204,7 +197,7 @@ def measure_machine(device_name: str, threads: int) -> dict[str, object]:
 def measure_matching(size: int, weights: str, device_name: str, threads: int) -> dict[str, object]:
     """Coarse-to-fine matching beside the exact one at relu3_1, of all positions of a picture of size × size."""
     device = prepare(device_name, threads)
-    network = (FullVgg if weights == FULL_VGG else NetworkShelf)(device).get(weights)
+    network = NetworkShelf(device).get(weights)
     asked = scenes.request(size, size, size // 2, Parameters())
 
     def features(pixels: Any) -> torch.Tensor:
@@ -264,7 +257,13 @@ def measure_beginning(size: int, object_side: int, weights: str, jobs: int) -> d
 def measure_large(**trial: Any) -> dict[str, Any]:
     """As ``held.measure_held``."""
     device = prepare(trial["device"], trial["threads"])
-    return measure_held(Trial(**trial), (FullVgg if trial["weights"] == FULL_VGG else NetworkShelf)(device))
+    return measure_held(Trial(**trial), NetworkShelf(device))
+
+
+def measure_manners(trial: dict[str, Any], on_cpu: bool) -> dict[str, Any]:
+    """As ``agreement.measure_agreement``."""
+    device = prepare(trial["device"], trial["threads"])
+    return measure_agreement(Trial(**trial), NetworkShelf(device), on_cpu)
 
 
 def answer(what: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -275,6 +274,7 @@ def answer(what: str, arguments: dict[str, Any]) -> dict[str, Any]:
         "matching": measure_matching,
         "beginning": measure_beginning,
         "large": measure_large,
+        "agreement": measure_manners,
     }
     return answers[what](**arguments)
 

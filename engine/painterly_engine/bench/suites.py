@@ -10,10 +10,16 @@ from typing import Any
 from painterly_engine.bench import warm
 from painterly_engine.bench.peers import PEERS
 from painterly_engine.bench.trial import FULL_VGG, PUBLISHED, Seen, Trial, ask, run
+from painterly_protocol.errors import PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import DEFAULT_PRESET, PRESETS
 
 LARGE_SIDE, LARGE_OBJECT, LARGE_PRESET = 4096, 1500, "draft"
+CARD = 8 * 10**9
+"""Bytes of a graphics card that a large painting is to do with."""
+AGREEING = "draft", "standard", PUBLISHED
+AGREEING_SIZE, AGREEING_ITERATIONS = 512, 100
+"""What is painted once more in other manners; as many iterations of ``published``."""
 PUBLISHED_ITERATIONS = 1000
 PASSES = (Phase.PASS_ONE.value, Phase.MATCHING.value, Phase.PASS_TWO.value)
 CANVASES = (480, 960)
@@ -67,16 +73,26 @@ def usual(options: Options, tell: Tell) -> dict[str, Any]:
 
 def gpu(options: Options, tell: Tell) -> dict[str, Any]:
     """What a large GPU is asked: full VGG-19 (random weights), the published run at 700 px with all its iterations, a
-    smooth painting as pair 5's and a rough one as pair 0's with their objects' sizes, and 4096 px with the default
-    preset."""
+    smooth painting as pair 5's and a rough one as pair 0's with their objects' sizes; 4096 px with all of the card and
+    with ``CARD`` of it; the same jobs in other manners: again, in TF32 and bfloat16, on the CPU."""
     machine = ask("machine", {"device_name": options.device, "threads": options.threads})
     like = Trial("", PUBLISHED, 0, 0, 0, weights=FULL_VGG, device=options.device, threads=options.threads)
+    smooth = replace(like, name="as pair 5, histogram off", height=700, width=547, object_side=182)
+    wide = replace(like, height=LARGE_SIDE, width=LARGE_SIDE, object_side=LARGE_OBJECT)
     trials = [
-        replace(like, name="as pair 5, histogram off", height=700, width=547, object_side=182),
+        smooth,
         replace(like, name="as pair 0, histogram on", height=682, width=700, object_side=385, rough=True),
-        replace(like, name="4096 px", preset=DEFAULT_PRESET, height=4096, width=4096, object_side=1500),
+        replace(wide, name=f"{DEFAULT_PRESET} at {LARGE_SIDE} px", preset=DEFAULT_PRESET),
+        *(
+            replace(wide, name=f"{preset} at {LARGE_SIDE} px within {CARD / 1e9:g} GB", preset=preset, card=CARD)
+            for preset in (LARGE_PRESET, DEFAULT_PRESET)
+        ),
     ]
-    return {"machine": machine, "presets": [_told(_run(trial, tell), machine) for trial in trials]}
+    agreeing = [*_agreement_trials(options), replace(smooth, name="as pair 5", iterations=AGREEING_ITERATIONS)]
+    failed: list[str] = []
+    presets = _those_that_end(lambda trial: _told(_run(trial, tell), machine), trials, failed)
+    agreement = _those_that_end(lambda trial: _agreement(trial, tell), agreeing, failed)
+    return {"machine": machine, "presets": presets, "agreement": agreement, "failed": failed}
 
 
 def large(options: Options, tell: Tell) -> dict[str, Any]:
@@ -101,6 +117,32 @@ def _preset_trials(options: Options) -> list[Trial]:
         for preset in options.presets
         for size in options.sizes
     ]
+
+
+def _agreement_trials(options: Options) -> list[Trial]:
+    """By the network that ships, whose figures mean something."""
+    options = replace(options, iterations=AGREEING_ITERATIONS)
+    side = round(0.55 * AGREEING_SIZE)
+    return [_trial(f"{preset} at {AGREEING_SIZE} px", preset, AGREEING_SIZE, side, options) for preset in AGREEING]
+
+
+def _agreement(trial: Trial, tell: Tell) -> dict[str, Any]:
+    tell(f"{trial.name} in other manners")
+    # On a CPU VGG-19 would take an hour.
+    return ask("agreement", {"trial": asdict(trial), "on_cpu": trial.weights != FULL_VGG})
+
+
+def _those_that_end(
+    measure: Callable[[Trial], dict[str, Any]], trials: Sequence[Trial], failed: list[str]
+) -> list[dict[str, Any]]:
+    """What was measured; a sentence for each that failed, since a borrowed machine is soon gone."""
+    found = []
+    for trial in trials:
+        try:
+            found.append(measure(trial))
+        except PainterlyError as error:
+            failed.append(f"{trial.name}: {error}")
+    return found
 
 
 def _growth_trials(options: Options) -> dict[str, list[Trial]]:

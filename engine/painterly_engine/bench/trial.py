@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class Trial:
         weights: a network's name, or ``FULL_VGG``.
         device: "auto", "cpu", "cuda", "mps".
         threads: of the CPU.
+        card: bytes that it may take of a graphics card; None: all there are.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Trial:
     weights: str = "slim"
     device: str = "auto"
     threads: int = 2
+    card: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Seen:
         peaks: bytes above those held before the job, by phase; of the GPU's memory where there is one. Empty where
             nobody tells.
         device: it ran on.
+        working_size: [width, height]; smaller than asked for where memory was short.
     """
 
     trial: Trial
@@ -66,6 +69,7 @@ class Seen:
     work: Mapping[str, float]
     peaks: Mapping[str, int]
     device: str
+    working_size: Sequence[int] = ()
 
     def peak(self, phases: Collection[str] = ()) -> int | None:
         """Of some phases, without any of the whole job."""

@@ -24,7 +24,8 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--suite",
         choices=("usual", "large", "engine", "gpu", "video"),
         default="usual",
-        help="large: memory of 4096 px over time; engine: cold and warm starts; gpu: full VGG-19 at 700 and 4096 px; "
+        help="large: memory of 4096 px over time; engine: cold and warm starts; gpu: full VGG-19 at 700 and 4096 px, "
+        "TF32 and bfloat16; "
         "video: a clip with and without what steadies it",
     )
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
@@ -62,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.suite != "engine":
         (folder / PLOT).write_text(plot(found), encoding="utf-8")
         written.append(folder / PLOT)
-    print("\n".join([*_lines(found), ", ".join(map(str, written))]))
-    return 0
+    print("\n".join([*_lines(found), *found.get("failed", ()), ", ".join(map(str, written))]))
+    return 1 if found.get("failed") else 0
 
 
 def _video(arguments: argparse.Namespace) -> int:
@@ -89,6 +90,7 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     lines += [f"{peer['name']} at {peer['size']} px: {peer['seconds']:g} s" for peer in found.get("peers", ())]
     for rows in found.get("growth", {}).values():
         lines += [f"{_line(row)}; {_times(row['times_the_first'])}" for row in rows]
+    lines += [line for row in found.get("agreement", ()) for line in _agreement(row)]
     return [*lines, _matching(found["matching"])] if "matching" in found else lines
 
 
@@ -120,11 +122,25 @@ def _matching(found: Mapping[str, Any]) -> str:
     )
 
 
+def _agreement(row: Mapping[str, Any]) -> list[str]:
+    """A line for each manner."""
+    return [
+        f"{row['trial']['name']}, {manner}: {told['seconds']:.2f} s; "
+        + ("the same bytes" if told["same_bytes"] else f"{told['mean_off']:.2f} of 255 off, {told['most_off']} at most")
+        + "".join(f"; {name} {value:.3f}" for name, value in told["figures"].items() if value is not None)
+        for manner, told in row["manners"].items()
+    ]
+
+
 def _line(row: Mapping[str, Any]) -> str:
     rates = ", ".join(f"{phase} {rate:.2f} it/s" for phase, rate in row["iterations_per_second"].items())
     shares = ", ".join(f"{100 * share:.0f} %" for share in row["matrix_share"].values())
     peak = "" if row["peak"] is None else f"; {row['peak'] / 1e6:.0f} MB"
-    return f"{row['trial']['name']}: {row['seconds_in_full']:.1f} s; {rates} ({shares} of matrix products){peak}"
+    worked = " × ".join(map(str, row["working_size"]))
+    return (
+        f"{row['trial']['name']}: {row['seconds_in_full']:.1f} s; {rates} ({shares} of matrix products){peak}; "
+        f"worked at {worked} px"
+    )
 
 
 def _times(ratios: Mapping[str, float]) -> str:
