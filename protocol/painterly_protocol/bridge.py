@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from painterly_protocol.client import EngineClient
 
 POLL_S = 0.01
-MAX_FRAME_BYTES = 1 << 34
+CHUNK = 1 << 24  # bytes; what is announced is only kept room for as it comes
 
 
 def write_message(stream: BinaryIO, message: Message) -> None:
@@ -55,13 +55,26 @@ def read_message(stream: BinaryIO) -> Message | None:
     (count,) = struct.unpack("<I", head)
     if not 1 <= count <= wire.MAX_FRAMES:
         raise PainterlyError(ErrorCode.BAD_REQUEST, f"A message of {count} frames is none of ours.")
-    lengths = struct.unpack(f"<{count}Q", stream.read(8 * count).ljust(8 * count, b"\0"))
-    if max(lengths) > MAX_FRAME_BYTES:
-        raise PainterlyError(ErrorCode.BAD_REQUEST, f"A frame of {max(lengths)} bytes is too large.")
-    frames = [stream.read(length) for length in lengths]
-    if any(len(frame) < length for frame, length in zip(frames, lengths, strict=True)):
+    table = stream.read(8 * count)
+    if len(table) < 8 * count:
         return None
+    lengths = struct.unpack(f"<{count}Q", table)
+    if lengths[0] > wire.MAX_HEADER_BYTES or max(lengths) > wire.MAX_FRAME_BYTES:
+        raise PainterlyError(ErrorCode.BAD_REQUEST, f"A frame of {max(lengths)} bytes is too large.")
+    frames: list[wire.Buffer] = []
+    for length in lengths:
+        frames.append(_read(stream, length))
+        if len(frames[-1]) < length:
+            return None
     return wire.decode(frames)
+
+
+def _read(stream: BinaryIO, length: int) -> bytearray:
+    """So many bytes, fewer where the stream ends before."""
+    found = bytearray()
+    while len(found) < length and (more := stream.read(min(CHUNK, length - len(found)))):
+        found += more
+    return found
 
 
 def serve(stdin: BinaryIO, stdout: BinaryIO, connect: Callable[[], EngineClient]) -> int:
