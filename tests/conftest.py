@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import painterly_engine  # noqa: F401 (first: it tells OpenMP how to wait, which torch reads when it is loaded)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
+
+# How long one example takes says nothing of the code where other programs have the processor.
+settings.register_profile("painterly", deadline=None)
+settings.load_profile("painterly")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

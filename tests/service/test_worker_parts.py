@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import PIL.Image
+import PIL.ImageFile
 import pytest
 import torch
 import zmq
 
+from painterly_engine.progress import SILENT
 from painterly_engine.service import log
 from painterly_engine.service.line import open_line
+from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.preview import LONGEST, preview
+from painterly_engine.service.runner import harmonizing_runner
 from painterly_engine.shortage import is_out_of_memory
 from painterly_protocol import keys
 from painterly_protocol.errors import ErrorCode
 from painterly_protocol.listener import Transport
 from painterly_protocol.pixels import SampleType
+from support import real_jobs
 from support.failing import caught
 
 
@@ -29,6 +37,38 @@ def test_memory_that_torch_cannot_get_is_recognised() -> None:
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
     assert not is_out_of_memory(ValueError("can't allocate memory"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_DATA")
+@pytest.mark.parametrize(("most_gb", "share"), [(6, 0.25), (48, 1.0)])
+def test_a_cards_memory_is_bounded_as_the_machines_is(
+    monkeypatch: pytest.MonkeyPatch, most_gb: int, share: float
+) -> None:
+    """The card itself stands in: one of 24 GB. That torch keeps to its share is torch's to test."""
+    import resource
+
+    asked: dict[str, object] = {}
+    card = SimpleNamespace(total_memory=24 * 10**9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: card)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda part: asked.update(card=part))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, bounds: asked.update({str(which): bounds[0]}))
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    bound_memory(most_gb * 10**9)
+    assert asked == {"card": pytest.approx(share), str(resource.RLIMIT_DATA): most_gb * 10**9}
+
+
+def test_a_job_decodes_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What travels are samples: files are decoded by clients only. (``published`` decodes a JPEG of its own making.)"""
+
+    def decode(*_: object, **__: object) -> None:
+        raise AssertionError("the engine decodes an image")
+
+    monkeypatch.setattr(PIL.Image, "open", decode)
+    monkeypatch.setattr(PIL.ImageFile.Parser, "feed", decode)
+    job = real_jobs.picture(64, 1)
+    job = replace(job, parameters=replace(job.parameters, preset="draft"))
+    assert harmonizing_runner()(job, SILENT).picture.width
 
 
 def test_a_preview_shows_the_picture_and_survives_anything_in_it() -> None:
