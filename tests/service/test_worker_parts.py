@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from painterly_engine.service.line import open_line
 from painterly_engine.service.memory import bound_memory
 from painterly_engine.service.preview import LONGEST, preview
 from painterly_engine.service.runner import harmonizing_runner
+from painterly_engine.service.supervisor import environment
 from painterly_engine.shortage import is_out_of_memory
 from painterly_protocol import keys
 from painterly_protocol.errors import ErrorCode
@@ -56,6 +58,16 @@ def test_a_cards_memory_is_bounded_as_the_machines_is(
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     bound_memory(most_gb * 10**9)
     assert asked == {"card": pytest.approx(share), str(resource.RLIMIT_DATA): most_gb * 10**9}
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    assert "OMP_NUM_THREADS" not in environment(None, 1)
+    assert environment(None, 3)["OMP_NUM_THREADS"] == "2"
+    assert environment("1", 16)["OMP_NUM_THREADS"] == environment("1", 16)["CUDA_VISIBLE_DEVICES"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert environment(None, 3)["OMP_NUM_THREADS"] == "5", "what somebody has chosen stays"
 
 
 def test_a_job_decodes_no_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class Supervisor:
         self._options = ["--runner", settings.runner, "--log", LOG_FILE.format(mark)]
         self._options += [] if memory is None else ["--memory", str(memory)]
         self._stderr = STDERR_FILE.format(mark)
-        self._environment = None if device is None else {**os.environ, "CUDA_VISIBLE_DEVICES": device}
+        self._environment = environment(device, settings.workers.most)
         self._process: subprocess.Popen[bytes] | None = None
         self._end: PolledLine | None = None
         self.state = WorkerState.ABSENT
@@ -167,6 +167,18 @@ class Supervisor:
             self._end.close()
             self._end = None
         self.state = WorkerState.ABSENT
+
+
+def environment(device: str | None, workers: int) -> dict[str, str]:
+    """What a worker is started with: one of several has its part of the cores, unless ``OMP_NUM_THREADS`` says
+    otherwise, since threads that wait for a core keep all others waiting.
+
+    Args:
+        device, workers: which graphics card it sees, and how many there are at most.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = {"OMP_NUM_THREADS": str(max(1, cores // workers))} if workers > 1 else {}
+    return {**threads, **os.environ, **({} if device is None else {"CUDA_VISIBLE_DEVICES": device})}
 
 
 def last_words(file: Path, lines: int = 5) -> str:
