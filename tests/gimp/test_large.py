@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from support.gimp_house import GimpHouse, Profile
 from support.gimp_timings import measure
+from support.processor import own_share
 
 MOST_S = 1.5
 TURNS = 3
@@ -36,11 +36,3 @@ def test_little_time_beside_the_engines_work(profile: Profile, size: tuple[int, 
     if min(beside) >= MOST_S and share < 0.9:
         pytest.skip(f"other programs leave {share:.0%} of a processor: nothing can be timed, {min(beside):.1f} s")
     assert min(beside) < MOST_S
-
-
-def own_share() -> float:
-    """How much of a processor's time a program gets that asks for all of it."""
-    began, worked = time.monotonic(), time.thread_time()
-    while time.monotonic() < began + 1:
-        pass
-    return (time.thread_time() - worked) / (time.monotonic() - began)

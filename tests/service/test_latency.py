@@ -13,10 +13,13 @@ from painterly_protocol.errors import ErrorCode
 from painterly_protocol.messages import Failure, Progress, Result
 from painterly_protocol.request import HarmonizeRequest
 from support import vgg_runner
+from support.processor import is_at_rest
 from support.real_engine import RealEngine, outcome, worker_pid
 from support.real_jobs import picture
 
-CANCEL_P99_S, STATUS_P99_S = 0.3, 0.02
+LONG_PX = 1024
+STATUS_P99_S = 0.02
+SLOWER = 10  # of short runs, and on a machine that is not at rest, only the order can be judged
 LONGEST_JOB_S = 3600.0
 
 
@@ -25,17 +28,18 @@ def percentile(values: list[float], share: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("runner", "size", "times"),
+    ("runner", "size", "times", "cancel_p99_s"),
     [
-        (DEFAULT_FACTORY, 128, 4),
-        pytest.param(DEFAULT_FACTORY, 1024, 10, marks=pytest.mark.long),
-        pytest.param(vgg_runner.FACTORY, 1024, 5, marks=pytest.mark.long),
+        (DEFAULT_FACTORY, 128, 4, 0.3),
+        pytest.param(DEFAULT_FACTORY, LONG_PX, 10, 0.3, marks=pytest.mark.long),
+        pytest.param(vgg_runner.FACTORY, LONG_PX, 5, 1.5, marks=pytest.mark.long),
     ],
 )
 def test_cancels_and_questions_are_answered_while_a_job_runs(
-    tmp_path: Path, runner: str, size: int, times: int, record_property: pytest.RecordProperty
+    tmp_path: Path, runner: str, size: int, times: int, cancel_p99_s: float, record_property: pytest.RecordProperty
 ) -> None:
     """Cancels at moments spread evenly over a whole job, all its phases included."""
+    at_rest = size == LONG_PX and is_at_rest()
     cancels: list[float] = []
     answers: list[float] = []
     request = picture(size, 2)
@@ -65,9 +69,11 @@ def test_cancels_and_questions_are_answered_while_a_job_runs(
     }
     record_property("figures", figures)
     print(f"{size} px, {runner.partition(':')[0]}, {times} cancels: {figures}")
-    # The figures are the long run's to judge, on a machine at rest; here it must only be the right order.
-    assert percentile(cancels, 0.5) < 10 * CANCEL_P99_S
-    assert percentile(answers, 0.5) < 10 * STATUS_P99_S
+    if at_rest and is_at_rest():  # still
+        assert percentile(cancels, 0.99) < cancel_p99_s
+        assert percentile(answers, 0.99) < STATUS_P99_S
+    assert percentile(cancels, 0.5) < SLOWER * cancel_p99_s
+    assert percentile(answers, 0.5) < SLOWER * STATUS_P99_S
 
 
 def _cancelled_after(
