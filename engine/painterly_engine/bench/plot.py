@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 WIDTH, BAR, GAP, LABEL = 860, 22, 8, 330
 PANEL, MARGIN, LINE = 240, 60, 16
 OURS, THEIRS, INK, PALE = "#2a6f97", "#b5651d", "#222", "#ddd"
-CURVES = (
-    ("seconds", "seconds_in_full", OURS),
-    ("passes' seconds", "seconds_of_passes", "#7fb2d0"),
-    ("peak memory", "peak", THEIRS),
-    ("passes' memory", "peak_of_passes", "#dba56a"),
-)
+COLOURS = ("#7a5195", "#2a6f97", "#4f7942", "#b5651d", "#888")
+"""Of the presets."""
+GROWN = (("seconds", "seconds_in_full"), ("peak memory", "peak"))
 LABELLED = ("pass-one", "pass-two", "finishing")
 """Phases long enough to have their names beside each other."""
 HEAD = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">'
     '<rect width="100%" height="100%" fill="white"/>'
 )
+
+
+Lines = Mapping[str, Sequence[tuple[float, float]]]
+"""Points by name."""
 
 
 def plot(found: Mapping[str, Any]) -> str:
@@ -34,8 +35,8 @@ def plot(found: Mapping[str, Any]) -> str:
     if "large" in found:
         parts += [_title(f"Memory held: {_large(found['large'])}", top + 40), *_held(found["large"], top + 76)]
         top += PANEL + MARGIN
-    for kind, rows in found.get("growth", {}).items():
-        parts += [_title(f"Growth with the {kind}, times the first", top + 40), *_lines(rows, top + 56)]
+    for title, lines in _growth(found.get("growth", {})):
+        parts += [_title(title, top + 40), *_lines(lines, top + 56)]
         top += PANEL + MARGIN
     return "\n".join([HEAD.format(width=WIDTH, height=top + 20), *parts, "</svg>\n"])
 
@@ -57,30 +58,40 @@ def _bar(name: str, seconds: float, colour: str, top: int, longest: float) -> st
     )
 
 
-def _lines(rows: Sequence[Mapping[str, Any]], top: int) -> list[str]:
-    curves = [
-        (name, [(row["side"], row["times_the_first"].get(what)) for row in rows], colour)
-        for name, what, colour in CURVES
-    ]
-    known = [curve for curve in curves if all(times for _, times in curve[1])]
-    highest = max(1.0, *(times for _, points, _ in known for _, times in points))
-    sides = [row["side"] for row in rows]
+def _growth(growth: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[tuple[str, Lines]]:
+    """A title and a line for each preset, with the canvas and with the object."""
+    for kind in dict.fromkeys(name.split(", ")[0] for name in growth):
+        rows_of = {name.split(", ")[1]: rows for name, rows in growth.items() if name.startswith(kind)}
+        for title, what in GROWN:
+            told = {preset: rows for preset, rows in rows_of.items() if what in rows[0]["times_the_first"]}
+            lines = {
+                preset: [(row["side"] / rows[0]["side"], row["times_the_first"][what]) for row in rows]
+                for preset, rows in told.items()
+            }
+            if lines:
+                yield f"Growth of {title} with the {kind}’s side, times the first", lines
+
+
+def _lines(lines: Lines, top: int) -> list[str]:
+    highest = max(1.5, *(times for points in lines.values() for _, times in points))
+    sides = sorted({side for points in lines.values() for side, _ in points})
 
     def at(side: float, times: float) -> tuple[float, float]:
         x = MARGIN + (side - sides[0]) / max(1, sides[-1] - sides[0]) * (WIDTH - 3 * MARGIN)
         return x, top + (PANEL - MARGIN) * (1 - times / highest)
 
-    parts = [_level(f"{times:.3g}×", at(sides[0], times)[1]) for times in (1.0, highest)]
+    parts = [_level(f"{times:.3g}×", at(sides[0], times)[1]) for times in {1.0, highest}]
     for side in sides:
         x, y = at(side, 0)
-        parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" fill="{INK}">{side} px</text>')
+        parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle" fill="{INK}">{side:g}×</text>')
     above = -math.inf
-    for name, points, colour in sorted(known, key=lambda curve: -curve[1][-1][1]):
+    colours = dict(zip(lines, COLOURS, strict=False))
+    for name, points in sorted(lines.items(), key=lambda line: -line[1][-1][1]):
         path = " ".join("{:.1f},{:.1f}".format(*at(side, times)) for side, times in points)
         x, y = at(*points[-1])
         above = max(y + 4, above + LINE)  # names of curves that end together stand below each other
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{x + 8:.1f}" y="{above:.1f}" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{above:.1f}" fill="{colours[name]}">{escape(name)}</text>')
     return parts
 
 
