@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 WIDTH, BAR, GAP, LABEL = 860, 22, 8, 330
-PANEL, MARGIN, LINE = 240, 60, 16
+PANEL, MARGIN, LINE, LETTER = 240, 60, 16, 8
 OURS, THEIRS, INK, PALE = "#2a6f97", "#b5651d", "#222", "#ddd"
 COLOURS = ("#7a5195", "#2a6f97", "#4f7942", "#b5651d", "#888")
 """Of the presets."""
@@ -121,11 +121,15 @@ def _held(found: Mapping[str, Any], top: int) -> list[str]:
 
     levels = ((0, "0"), (found["before"], "before"), (highest, f"{highest / 1e9:.1f} GB"))
     parts = [_level(label, at(0, held)[1]) for held, label in levels]
+    ends = [-math.inf, -math.inf]  # of the last names on the two lines above the curve
     for seconds, phase in found["began"]:
         x, _ = at(seconds, 0)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}" stroke="{PALE}" stroke-dasharray="3"/>')
         if phase in LABELLED:
-            parts.append(f'<text x="{x + 3:.1f}" y="{top - 6}" fill="{INK}">{escape(phase)}</text>')
+            line = 0 if x > ends[0] else 1
+            ends[line] = x + LETTER * len(phase)
+            y = top - 6 - line * LINE
+            parts.append(f'<text x="{x + 3:.1f}" y="{y}" fill="{INK}">{escape(phase)}</text>')
     path = " ".join("{:.1f},{:.1f}".format(*at(seconds, held)) for seconds, held in curve)
     parts.append(f'<polyline points="{path}" fill="none" stroke="{THEIRS}" stroke-width="2"/>')
     for seconds in (0, end / 2, end):
