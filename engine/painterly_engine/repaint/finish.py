@@ -51,6 +51,7 @@ def finish(canvas: Canvas, picture: Tensor, wishes: Wishes, telling: Telling) ->
     Returns:
         (3, h, w) RGB in [0, 1], at the painting's own size.
     """
+    telling.finishing(0.0)
     own = canvas.own_size()
     painted = resize(picture, canvas.around.size).clamp_(0, 1)
     laid = _laid(own, painted, wishes.seed, telling)

@@ -37,6 +37,9 @@ class JobObserver(Observer):
     numbers any more: no iteration leads back from there.
 
     The last picture of each phase is always sent, the others now and then.
+
+    Attributes:
+        begins: called as each phase begins.
     """
 
     def __init__(self, line: Channel, submit: Submit) -> None:
@@ -44,6 +47,7 @@ class JobObserver(Observer):
         self._job_id = submit.job_id
         self._previews = submit.request.parameters.previews
         self._overall = OverallProgress(time.monotonic(), shares_of(submit.request.parameters))
+        self.begins: Callable[[Phase], None] = lambda _phase: None
         self._phase: Phase | None = None
         self._losses: Mapping[str, float] = {}
         self._next_progress = 0.0
@@ -65,8 +69,10 @@ class JobObserver(Observer):
         self._losses = losses or (self._losses if phase is self._phase else {})
         if phase is self._phase and now < self._next_progress:
             return
-        if phase is not self._phase and self._unsent is not None:
-            self._send_preview(self._unsent)
+        if phase is not self._phase:
+            self.begins(phase)
+            if self._unsent is not None:
+                self._send_preview(self._unsent)
         self._phase, self._next_progress = phase, now + PROGRESS_EVERY_S
         overall = self._overall.advance(phase, fraction)
         left = self._overall.seconds_left(now)

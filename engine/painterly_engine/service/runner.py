@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -51,8 +52,7 @@ def harmonizing_runner() -> Runner:
     from painterly_engine.device import be_careful, choose
     from painterly_engine.job import run_request
     from painterly_engine.network.shelf import NetworkShelf
-    from painterly_engine.presets import effective
-    from painterly_engine.service.interrupt import interruptible
+    from painterly_engine.service.interrupt import watch
     from painterly_engine.service.observer import JobObserver
 
     be_careful()
@@ -60,8 +60,9 @@ def harmonizing_runner() -> Runner:
 
     def run(request: HarmonizeRequest, observer: Observer) -> Outcome:
         shelf = shelf_of(choose())
-        check = observer.look_for_cancel if isinstance(observer, JobObserver) else lambda: None
-        with interruptible(check, effective(request.parameters).size, shelf.device):
+        with ExitStack() as watched:
+            if isinstance(observer, JobObserver):
+                watch(watched, request, observer, shelf.device)
             return run_request(request, shelf, observer)
 
     return run
