@@ -330,6 +330,7 @@ def test_a_job_whose_worker_is_killed_twice_fails_with_a_reason(tmp_path: Path, 
     ended = outcome(client, job_id)
     assert isinstance(ended, Failure)
     assert ended.code == ErrorCode.WORKER_DIED.value
+    assert ", twice (" in ended.sentence
     assert ended.advice
     assert harmonized(client.run(jobs.request())), "the next job runs"
     assert len(lines(ran)) == 2
@@ -375,7 +376,9 @@ def test_a_worker_that_hangs_is_killed_and_replaced(
         ended = outcome(client, job_id)
         assert isinstance(ended, Failure)
         assert ended.code == ErrorCode.WORKER_DIED.value
+        assert "the middle of the job (it had stopped computing)" in ended.sentence, "it was not tried twice"
         wait_until(lambda: not is_alive(int(lines(ran)[0])))
+        assert len(lines(ran)) == 1
         assert harmonized(client.run(jobs.request()))
 
 

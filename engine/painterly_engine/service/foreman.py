@@ -269,8 +269,8 @@ class Foreman:
         job = place.job
         if job is not None and job.verdict is not None:
             self._end(place, job.verdict)
-        elif job is not None and (job.tried or job.moves >= MOST_MOVES):
-            self._end(place, failure_of(job.job_id, _worker_died(death.how)))
+        elif job is not None and (job.tried or death.hung or job.moves >= MOST_MOVES):
+            self._end(place, failure_of(job.job_id, _worker_died(death.how, job.tried)))
         elif job is not None:
             self._retry(place, death)
         self._tell_all(self._staff.replace(place))
@@ -310,8 +310,7 @@ class Foreman:
                     why="it hangs",
                 )
                 place.worker.kill()
-                place.job.tried = True  # what hung once would hang again, and be waited for as long
-                self._lose_worker(place, Death("it had stopped computing"))
+                self._lose_worker(place, Death("it had stopped computing", hung=True))
             elif self._overdue(place.job):
                 self._abandon(place.job, failure_of(place.job.job_id, self._settings.limits.too_long()))
         for place in self._staff.late():
@@ -338,10 +337,10 @@ def _same(same: bool) -> None:
         )
 
 
-def _worker_died(how: str) -> PainterlyError:
+def _worker_died(how: str, again: bool) -> PainterlyError:
     return PainterlyError(
         ErrorCode.WORKER_DIED,
-        f"The engine's worker ended in the middle of the job, twice ({how}).",
+        f"The engine's worker ended in the middle of the job{', twice' if again else ''} ({how}).",
         "The engine has started a new one: try again, with a smaller size if memory may have run out.",
     )
 

@@ -25,10 +25,16 @@ class WorkerState(str, Enum):
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker ended by itself; ``of_machine``: its machine went with it, which no job is to blame for."""
+    """How a worker ended.
+
+    Attributes:
+        of_machine: its machine went with it, which no job is to blame for.
+        hung: it was ended for saying nothing: what hung once would hang again, and be waited for as long.
+    """
 
     how: str
     of_machine: bool = False
+    hung: bool = False
 
 
 class Worker(Protocol):
