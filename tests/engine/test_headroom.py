@@ -131,7 +131,7 @@ except RuntimeError as error:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what a process holds")
 def test_an_engines_own_bound_leaves_what_can_really_be_had() -> None:
     """As ``painterly serve --max-memory`` sets it: what is told can be taken, more cannot."""
-    command = [sys.executable, "-c", BOUNDED, str(1500 * 2**20)]
+    command = [sys.executable, "-c", BOUNDED, str(3 * 2**30)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "allocate" in done.stdout
