@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from painterly_engine.instant.decoder import load_decoders
@@ -99,12 +101,67 @@ def test_auto_is_the_built_in_network_where_nothing_was_fetched(
     assert NetworkShelf().get("auto").name == "slim"
 
 
-@pytest.mark.long
-def test_the_wheel_contains_the_weights(repository: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(folder)]
     subprocess.run([*command, str(repository)], check=True, timeout=300)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.mark.long
+def test_the_wheel_contains_the_weights(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for file in ("slim.safetensors", "slim.json", "slim_decoders.safetensors", "stylization.safetensors"):
         assert f"painterly_engine/weights/{file}" in names
+
+
+OFFLINE = """
+import sys
+
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        print("ASKED", event, file=sys.stderr)
+        raise OSError("there is no network")
+
+sys.addaudithook(refuse)
+import painterly_engine
+from painterly_engine.cli.main import main
+print(painterly_engine.__file__)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def harmonized_offline(packages: Path, examples: Path, folder: Path, preset: str) -> None:
+    """A whole run as a user's first, in a process that is denied every connection and has fetched nothing."""
+    command = [sys.executable, "-c", OFFLINE, "harmonize", "--inline", "--painting", str(examples / "terrace.jpg")]
+    command += ["--object", str(examples / "coffee.png"), "--at", "340,278", "--preset", preset, "--size", "96"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAINTERLY_")}
+    environment |= {"PYTHONPATH": str(packages), "PAINTERLY_DATA_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [*command, *(["--iterations", "3"] if preset != "instant" else []), "-o", str(folder / "out.png")],
+        env=environment, cwd=folder, check=False, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0 and "ASKED" not in ran.stderr, ran.stderr
+    assert ran.stdout.startswith(str(packages)) and "network slim (relu1_1 to relu5_1)" in ran.stdout
+    assert "estimated from the painting" in ran.stdout
+    assert np.asarray(Image.open(folder / "out.png").convert("RGB")).std() > 10
+    assert not list((folder / "data").rglob("*.safetensors")), "nothing was fetched"
+
+
+def test_a_run_with_no_network_at_all(repository: Path, tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for name in ("engine/painterly_engine", "protocol/painterly_protocol"):
+        (packages / Path(name).name).symlink_to(repository / name)
+    harmonized_offline(packages, repository / "examples", tmp_path, "published")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("preset", ["instant", "draft", "published"])
+def test_a_run_of_the_wheel_with_no_network_at_all(wheel: Path, repository: Path, tmp_path: Path, preset: str) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "packages")
+    harmonized_offline(tmp_path / "packages", repository / "examples", tmp_path, preset)
