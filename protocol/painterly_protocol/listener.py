@@ -26,7 +26,7 @@ from painterly_protocol.runtime import RuntimeInfo
 
 # Per client, before its sender is made to wait. More than any of ours ever has on its way: a client that is killed
 # while it is made to wait ends libzmq 4.3.5, and us, if a heartbeat came last ("Assertion failed: !_io_error").
-WAITING_MESSAGES = 4096
+WAITING_MESSAGES = 512
 HEARTBEAT_MS = 5_000
 LEASE_S = 60.0
 # What a stranger sends before a key is asked for is kept until then: libzmq bounds it like any frame, and by time.

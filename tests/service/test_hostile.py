@@ -119,7 +119,7 @@ def test_spoilt_bytes_behind_a_good_handshake_change_nothing(tmp_path: Path, cou
 def _spoilt(enemy: Enemy, dice: random.Random) -> bytes:
     """A hostile message or command as it travels, every other one with a byte changed, cut or put in.
 
-    None so long that five of them, all zeros, could be more messages than libzmq keeps: see ``WAITING_MESSAGES``.
+    None with a long run of zeros, each two of which would be a message: see ``WAITING_MESSAGES`` for what that does.
     """
     if not dice.randrange(4):
         said = bytearray(zmtp.frame(dice.choice([PING, b"\4PONG", b"\5ERROR\xff", b"\xff", b""]), zmtp.COMMAND))
