@@ -75,7 +75,7 @@ def test_no_iteration_of_our_own_method_waits() -> None:
     context, composite = torch.rand(2, 3, 48, 56, generator=generator)
     support = torch.zeros(48, 56)
     support[10:30, 12:40] = 1
-    objective = Objective(Pictures(context, context, composite, support), random_network(width=2), Weights(1, 1, 1))
+    objective = Objective(Pictures(context, context, composite, support), random_network(width=2), Weights(1, 1, 1, 1))
     objective.aim(composite, lambda _fraction: None)
     waited: list[list[str]] = []
     with Waits() as waits:

@@ -41,7 +41,7 @@ support = torch.zeros(side, side)
 support[side // 8 : -side // 8, side // 8 : -side // 8] = 1
 Path("/proc/self/clear_refs").write_text("5")
 before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-objective = Objective(Pictures(painting, ground, 1 - ground, support), network, Weights(1.0, 1.0, 1.0))
+objective = Objective(Pictures(painting, ground, 1 - ground, support), network, Weights(1.0, 1.0, 1.0, 1.0))
 objective.aim(ground, lambda _: None)
 descend(objective, 1 - ground, 2, lambda *_: None)
 (peak,) = [line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]

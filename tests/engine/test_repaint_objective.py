@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
 from painterly_engine.repaint.objective import Objective, Pictures, Weights
 from painterly_engine.repaint.strokes import Strokes
 
-WEIGHTS = Weights(1.0, 1.0, 0.3)
+WEIGHTS = Weights(1.0, 1.0, 0.3, 0.2)
 
 
 def ignore(_fraction: float) -> None:
@@ -99,6 +100,25 @@ def test_the_composite_loses_no_content() -> None:
     scene = pictures()
     parts = objective(scene)(scene.composite)
     assert float(parts["content"]) == 0 and float(parts["style"]) > 0.1 and float(parts["patches"]) > 0.01
+    assert float(parts["shading"]) == pytest.approx(0, abs=1e-4)
+
+
+def test_light_and_shade_count_whatever_the_colours_and_strokes() -> None:
+    """Strokes are finer than what is compared; colours, and how light and how rich in contrast it is, are left free."""
+    scene = pictures()
+    rows = torch.arange(48).view(-1, 1)
+    shaded = scene.composite.clone()
+    shaded[:, 12:36, 12:36] *= torch.linspace(0.2, 1, 24)
+    scene = dataclasses.replace(scene, composite=shaded)
+    aimed = objective(scene)
+
+    def lost(picture: torch.Tensor) -> float:
+        return float(aimed(picture)["shading"]) / WEIGHTS.shading
+
+    recoloured = 0.2 + 0.5 * shaded.mean(0) + torch.tensor([-0.1, 0.2, -0.1]).view(3, 1, 1)
+    strokes = shaded + 0.1 * (-1.0) ** (rows + rows.T)
+    assert lost(recoloured) < 0.03 and lost(strokes) < 0.03  # nothing but what the outline mixes with its surroundings
+    assert lost(shaded.flip(2)) > 1 and lost(torch.full_like(shaded, float(shaded.mean()))) > 0.5
 
 
 def test_a_piece_of_the_painting_is_like_its_patches() -> None:

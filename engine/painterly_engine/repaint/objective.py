@@ -1,12 +1,15 @@
 """What a good repainting is, as one function of the picture.
 
-Three parts, each relative to its own target so that a weight means the same for every painting, network and size:
+Four parts, each relative to its own target so that a weight means the same for every painting, network and size:
 
 - style: how far the Gram matrices under the support are from the painting's (Gatys et al. 2016), over its shallow
   layers; the painting's positions that the object's patches are most like count four times as much as the whole
   (Luan et al. 2018 choose such positions for their second pass; a choice alone would forget the rest of the palette);
 - patches: how far each 3×3 patch of features is from the painting's most alike (Li and Wand 2016);
-- content: how far middle and deep features are from the composite's (Gatys et al. 2016).
+- content: how far middle and deep features are from the composite's (Gatys et al. 2016);
+- shading: how far from following the composite's its softened lightness is (their correlation). Features tell that
+  there is an eye or a rim, and are content with one of another shape; a painter changes colours, contrast and strokes
+  and leaves light and shade where they are.
 
 The picture is blended with the painting before any of it is computed, so that edges are judged as they will be seen.
 """
@@ -22,6 +25,7 @@ from torch import Tensor
 
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.repaint.neighbours import Distance, Vocabulary, patches
+from painterly_engine.repaint.support import gaussian
 from painterly_engine.resample import resize
 from painterly_engine.style import lent
 
@@ -34,6 +38,12 @@ COVERED = 0.2
 """Positions whose support is at least this, or half of the largest, take part in matching."""
 OVERSHOOT = 0.1
 """Weight of what leaves [0, 1], squared and summed."""
+SOFTENED = 0.005
+"""Deviation, as a share of the surroundings' longest side, by which lightness is softened: strokes are finer."""
+PLAIN = 1e-3
+"""Variance of lightness below which an object has little light and shade that could be lost."""
+FAINT = 1e-7
+"""Variance of lightness that nobody sees."""
 TINY = 1e-8
 
 
@@ -44,6 +54,7 @@ class Weights:
     style: float
     patches: float
     content: float
+    shading: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Objective:
     Args:
         pictures: of the scale.
         network: any; what it lacks of the layers is left out, or taken one block earlier.
-        weights: of the three parts.
+        weights: of the four parts.
     """
 
     @torch.no_grad()
@@ -92,6 +103,8 @@ class Objective:
         self.energies = {
             layer: (found.square() * self.covers[layer]).sum() + TINY for layer, found in self.content.items()
         }
+        self.deviation = max(1.0, SOFTENED * max(pictures.support.shape))
+        self.lightness = self._lightness(pictures.composite)
         cover = self.covers[self.patched].flatten()
         self.positions = (cover >= min(COVERED, float(cover.max()) / 2)).nonzero()[:, 0]
         self.counts = cover[self.positions] / cover[self.positions].sum()
@@ -126,6 +139,7 @@ class Objective:
             "style": self.weights.style * self._style(features) + OVERSHOOT * beyond,
             "patches": self.weights.patches * self._far(features[self.patched]),
             "content": self.weights.content * self._lost(features),
+            "shading": self.weights.shading * self._misshaded(picture),
         }
 
     def _features(self, picture: Tensor) -> dict[str, Tensor]:
@@ -158,6 +172,25 @@ class Objective:
             for layer, wanted in self.content.items()
         ]
         return torch.stack(parts).mean()
+
+    def _lightness(self, picture: Tensor) -> Tensor:
+        """(h, w), as it will be seen, softened, above its mean under the support."""
+        softened = gaussian(self.pictures.blend(picture).mean(0), self.deviation)
+        shows = self.pictures.support
+        return softened - (softened * shows).sum() / (shows.sum() + TINY)
+
+    def _variance(self, lightness: Tensor) -> Tensor:
+        shows = self.pictures.support
+        return (lightness.square() * shows).sum() / (shows.sum() + TINY)
+
+    def _misshaded(self, picture: Tensor) -> Tensor:
+        """0 where lightness goes with the composite's, 2 where it is unlike it, 4 where it is its negative; less for an
+        object that is plain."""
+        now, wanted, shows = self._lightness(picture), self.lightness, self.pictures.support
+        together = (now * wanted * shows).sum() / (shows.sum() + TINY)
+        contrast = self._variance(wanted)
+        likeness = together / ((self._variance(now) + FAINT) * (contrast + FAINT)).sqrt()
+        return 2 * (1 - likeness) * contrast / (contrast + PLAIN)
 
 
 def _size(features: Tensor) -> tuple[int, int]:

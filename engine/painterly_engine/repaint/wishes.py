@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from painterly_engine.repaint.objective import Weights
 
-PATCHES = 1.5
+PATCHES = 1.6
 CONTENT, USUAL_STYLIZATION = 0.4, 5.0
 """Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
 stylization."""
-CALMER, TRUER = 0.75, 1.0
-"""Exponents: how fast, in paintings of less stylization, content counts more and more of a scale's detail is carried to
-the next."""
+SHADING = 0.22
+"""Weight of light and shade, where content's is ``CONTENT``."""
+CALMER, PLAINER, TRUER = 0.75, 2.0, 1.0
+"""Exponents: how fast, in paintings of less stylization, content and light and shade count more, and more of a scale's
+detail is carried to the next."""
+CALMEST = 3.0
+"""In paintings of less stylization than this, neither content nor light and shade count any more than in those of it."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 2.0
@@ -45,9 +49,10 @@ class Wishes:
 
     def weights(self) -> Weights:
         """Of the objective's parts: the less content counts, the more is repainted."""
-        calm = (USUAL_STYLIZATION / self.stylization) ** CALMER
+        calm = USUAL_STYLIZATION / max(CALMEST, self.stylization)
         balance = RANGE ** (1 - 2 * self.strength) * max(1.0, SMALL / self.size)
-        return Weights(style=1.0, patches=PATCHES, content=CONTENT * calm * balance)
+        content, shading = CONTENT * calm**CALMER * balance, SHADING * calm**PLAINER * balance
+        return Weights(style=1.0, patches=PATCHES, content=content, shading=shading)
 
     @property
     def painted(self) -> float:
