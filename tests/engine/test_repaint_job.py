@@ -9,6 +9,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter
 
 from painterly_engine import harmonize
@@ -16,6 +17,7 @@ from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.job import Harmonized, run_request
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
+from painterly_engine.repaint.support import gaussian
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import HarmonizeRequest, Parameters
@@ -242,7 +244,9 @@ def test_an_object_is_seen_even_where_nothing_was_painted(ground: int) -> None:
     assert light.std() > 5 and np.corrcoef(light, theirs)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("name", ["24 px", "most of the canvas", "at the border", "islands", "line art", "very wide"])
+@pytest.mark.parametrize(
+    "name", ["24 px", "most of the canvas", "at the border", "islands", "line art", "very wide", "busy"]
+)
 def test_hard_cases_are_still_told(name: str) -> None:
     """The cup's light and shade are where they were, whatever it was pasted into (pictures: docs/method.md)."""
     painting, composite, mask = hard_cases.cases()[name]
@@ -250,6 +254,39 @@ def test_hard_cases_are_still_told(name: str) -> None:
     inside = np.asarray(mask) > 127
     ours, theirs = (np.asarray(one, float).mean(2)[inside] for one in (painted, composite))
     assert np.corrcoef(ours, theirs)[0, 1] > 0.75
+
+
+def test_a_small_face_keeps_its_eyes_and_mouth() -> None:
+    """Whatever happens to its colours: wherever the face's light and shade change, the painted one's change alike."""
+    painting, composite, mask = hard_cases.face()
+    painted = harmonize(painting, composite, mask, weights="slim", stylization=3.0)
+    window = (495, 235, 590, 335)
+    ours, theirs = (
+        gaussian(torch.from_numpy(np.asarray(one.crop(window), np.float32).mean(2)), 1.5)
+        for one in (painted, composite)
+    )
+
+    def together(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return gaussian(one * other, 6) - gaussian(one, 6) * gaussian(other, 6)
+
+    likeness = together(ours, theirs) / (together(ours, ours) * together(theirs, theirs)).sqrt()
+    assert float(likeness.mean()) > 0.92
+
+
+@pytest.mark.parametrize("name", ["at the border", "busy", "at night"])
+def test_no_edge_is_seen(name: str) -> None:
+    """Along the mask the picture changes about as much from pixel to pixel as the painting does elsewhere."""
+    painting, composite, mask = hard_cases.cases()[name]
+    painted = harmonize(painting, composite, mask, preset="draft", weights="slim")
+    edge = np.asarray(mask.filter(ImageFilter.MaxFilter(5))) != np.asarray(mask.filter(ImageFilter.MinFilter(5)))
+    far = np.asarray(mask.filter(ImageFilter.MaxFilter(25))) < 128
+
+    def seam(picture: Image.Image) -> float:
+        light = np.asarray(picture.convert("L"), float)
+        steps = np.hypot(*np.gradient(light))
+        return float(steps[edge].mean() / steps[far].mean())
+
+    assert 0.5 < seam(painted) < 1.3
 
 
 def test_thin_lines_are_seen() -> None:

@@ -52,6 +52,23 @@ def thin() -> Pasted:
     return painting, Image.composite(Image.new("RGB", painting.size, (150, 20, 20)), painting, mask), mask
 
 
+def face() -> Pasted:
+    """The astronaut's head at night: so small that strokes are as large as eyes."""
+    painting, whole = Image.open(EXAMPLES / "night.jpg").convert("RGB"), Image.open(EXAMPLES / "astronaut.png")
+    head = whole.crop((0, 0, whole.width, 136))
+    composite, mask = painting.copy(), Image.new("L", painting.size)
+    composite.paste(head.convert("RGB"), (370, 209), head.getchannel("A"))
+    mask.paste(head.getchannel("A"), (370, 209))
+    return painting, composite, mask
+
+
+def busy() -> Image.Image:
+    """Nothing but small patches of strong colours."""
+    patches = Image.effect_noise((140, 110), 120)
+    hues = [patches.transpose(way) for way in (Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT)]
+    return Image.merge("RGB", [patches, *hues]).resize((560, 440), Image.Resampling.BICUBIC)
+
+
 def line_art() -> Image.Image:
     edges = ImageOps.invert(terrace().convert("L").filter(ImageFilter.GaussianBlur(2)).filter(ImageFilter.FIND_EDGES))
     return edges.point(lambda value: 255 if value > 238 else 20).convert("RGB")
@@ -73,6 +90,8 @@ def cases() -> dict[str, Pasted]:
         "very wide": pasted(whole.crop((0, 280, 560, 360)), [(300, 4)], 72),
         "too sharp": pasted(whole, [(250, 200)], 220, lambda cup: cup.filter(ImageFilter.UnsharpMask(2, 500, 0))),
         "too soft": pasted(whole, [(250, 200)], 220, lambda cup: cup.filter(ImageFilter.GaussianBlur(5))),
+        "busy": pasted(busy(), [(180, 130)], 220),
+        "a face": face(),
         "at night": pasted(Image.open(EXAMPLES / "night.jpg").convert("RGB").resize((560, 443)), [(250, 200)], 220),
     }
 

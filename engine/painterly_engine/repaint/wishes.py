@@ -10,13 +10,13 @@ PATCHES = 1.6
 CONTENT, USUAL_STYLIZATION = 0.4, 5.0
 """Weights of the patches and of the content, the style's being 1; the latter at half strength in a painting of this
 stylization."""
-SHADING = 0.22
+SHADING = 0.33
 """Weight of light and shade, where content's is ``CONTENT``."""
 CALMER, PLAINER, TRUER = 0.75, 2.0, 1.0
 """Exponents: how fast, in paintings of less stylization, content and light and shade count more, and more of a scale's
 detail is carried to the next."""
 CALMEST = 3.0
-"""In paintings of less stylization than this, neither content nor light and shade count any more than in those of it."""
+"""In paintings of less stylization than this, content and light and shade count as much as in those of it."""
 RANGE = 16.0
 """No strength multiplies it by this much, full strength divides it."""
 CARRIED = 2.0
