@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,10 @@ class Balance:
     def matters(self, weight: float) -> bool:
         """Whether a weight is worth its computing time beside the largest."""
         return weight >= NEGLIGIBLE * max(self.content, self.style, self.histogram, self.variation)
+
+    def with_content(self, times: float) -> Balance:
+        """Content so many times as heavy (``Layout.content_pull``)."""
+        return replace(self, content=self.content * times)
 
 
 def published_balance(painting: Tensor, stylization: float) -> Balance:

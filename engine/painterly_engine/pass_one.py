@@ -136,4 +136,5 @@ def _content_loss(composite: Tensor, space: Workspace, layer: str, network: Feat
     """
     target = network(space.box.of(composite) * network.layout.pixel_scale, [layer])[layer]
     count = len(target) * space.positions[layer]
-    return weighted(ContentLoss(target, target.new_ones(()), count), CONTENT_WEIGHT)
+    weight = CONTENT_WEIGHT * network.layout.content_pull
+    return weighted(ContentLoss(target, target.new_ones(()), count), weight)

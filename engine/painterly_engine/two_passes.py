@@ -95,7 +95,7 @@ def harmonize(
 
     ring = _painting_positions_to_imitate(first, scene, network, observer)
 
-    balance = published_balance(scene.imitated, stylization)
+    balance = published_balance(scene.imitated, stylization).with_content(network.layout.content_pull)
     second = run_pass_two(
         scene.composite,
         scene.imitated,

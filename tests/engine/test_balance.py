@@ -46,6 +46,12 @@ def test_what_is_a_thousandth_of_the_largest_may_be_skipped() -> None:
     assert not balance.matters(0.0)
 
 
+def test_content_alone_is_pulled_harder() -> None:
+    balance = Balance(content=1.0, style=5.0, histogram=0.04, variation=50.0)
+    assert balance.with_content(1.0) == balance
+    assert balance.with_content(2.5) == Balance(content=2.5, style=5.0, histogram=0.04, variation=50.0)
+
+
 @pytest.mark.parametrize(("pair", "expected"), [("0", 0.0), ("10", 9.76), ("14", 10.0)])
 def test_the_published_paintings(shared: object, pair: str, expected: float) -> None:
     """w⁰ of algorithm.md 1.3 for paintings it names."""

@@ -15,7 +15,9 @@ from painterly_engine.job import Harmonized, run_request
 from painterly_engine.network.features import FeatureNetwork, Layout, random_network
 from painterly_engine.network.layouts import LAYOUTS
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.presets import Published
 from painterly_engine.progress import SILENT, Observer
+from painterly_engine.published import run_published
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import DEFAULT_METHOD, METHODS, MIXING, HarmonizeRequest, Parameters
@@ -109,6 +111,16 @@ def test_the_metadata_says_what_was_done_and_can_travel() -> None:
     assert about["stylization"]["value"] == 10.0 and "cubism" in about["stylization"]["reason"]  # type: ignore[index]
     assert about["iterations"] == 3 and about["seed"] == 9
     assert set(about["seconds"]) == {phase.value for phase in Phase}  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_content_weighs_as_published_with_every_network_but_our_own(name: str) -> None:
+    """With VGG of whatever origin the two passes stay the paper's, bit for bit; the result says what was used."""
+    request = HarmonizeRequest(**{name: to_pixels(array) for name, array in scene().items()}, parameters=QUICK)
+    network = random_network(seed=1, width=2, layout=LAYOUTS[name])
+    change = run_published(request, network, Published(size=48, iterations=2), torch.device("cpu"), SILENT)
+    assert change.about["loss_weights"]["content"] == LAYOUTS[name].content_pull  # type: ignore[index]
+    assert (LAYOUTS[name].content_pull == 1.0) == (name != "slim")
 
 
 def test_every_phase_is_reported_in_order_and_every_iteration_in_its_place() -> None:

@@ -22,7 +22,7 @@ from painterly_engine.network.features import (
     Layout,
     random_network,
 )
-from painterly_engine.network.layouts import LAYOUTS
+from painterly_engine.network.layouts import LAYOUTS, SLIM
 from painterly_engine.pass_one import run_pass_one
 from painterly_engine.progress import SILENT
 from painterly_protocol.messages import Phase
@@ -74,12 +74,13 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, s: Scene, network: FeatureNetwor
     return lambda pixels: caught[0](movable(pixels - centre, s.loose))
 
 
-@pytest.mark.parametrize("layout", [CAFFE, TORCHVISION, GATYS], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", [CAFFE, TORCHVISION, GATYS, SLIM], ids=lambda layout: layout.name)
 @pytest.mark.parametrize("blocks", [VGG16_BLOCKS, VGG19_BLOCKS], ids=["vgg16", "vgg19"])
 def test_value_and_gradient_by_the_formulas(
     monkeypatch: pytest.MonkeyPatch, layout: Layout, blocks: tuple[int, ...]
 ) -> None:
     """relu5_1 term m₅·m₄²·m₃·M, relu4_1 style m₄²·m₃·M, content m₄·m₃·M, relu3_1 m₃·M, TV M."""
+    content = 5 * layout.content_pull
     layout = replace(layout, activation_gain=1.0)
     s, network = scene(HEIGHT, WIDTH), random_network(width=2, layout=layout, blocks=blocks).double()
     x = on_its_way(s, layout.pixel_scale)
@@ -103,7 +104,7 @@ def test_value_and_gradient_by_the_formulas(
         ({"relu5_1": m5, "relu4_1": m4**2, "relu3_1": m3}, 100 * style["relu5_1"]),
         ({"relu4_1": m4**2, "relu3_1": m3}, 100 * style["relu4_1"]),
         ({"relu3_1": m3}, 100 * style["relu3_1"]),
-        ({"relu4_1": m4, "relu3_1": m3}, 5 * 2 / difference.numel() * difference),
+        ({"relu4_1": m4, "relu3_1": m3}, content * 2 / difference.numel() * difference),
     ]
     expected = sum(gated_backward(network, x, gates, injected) for gates, injected in terms)
     variation = x.clone().requires_grad_()
@@ -111,7 +112,7 @@ def test_value_and_gradient_by_the_formulas(
     total = ((corner - variation[:, :-1, 1:]) ** 2 + (corner - variation[:, 1:, :-1]) ** 2).sum() / 2
     (slope,) = torch.autograd.grad(total, variation)
     assert_same_gradient(gradient, s.loose * (expected + 1e-3 * slope), s.loose)
-    torch.testing.assert_close(float(value), style_value + 5 * float((difference**2).mean()))
+    torch.testing.assert_close(float(value), style_value + content * float((difference**2).mean()))
 
 
 def short_network(last: str, layout: Layout = CAFFE) -> FeatureNetwork:

@@ -26,6 +26,8 @@ class Layout:
         activation_gain: what the passes multiply all features by (``FeatureNetwork.amplified``). The published weights
             of smoothness against style assume the loud activations of Caffe's VGG; a quiet network would only blur.
         pooling: "max" as all were trained, or "average" (``FeatureNetwork.pooled_by``).
+        content_pull: what the published passes multiply the weight of content by. 1 is as published, for every VGG; in
+            another network the same weight pulls a picture harder or less hard.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Layout:
     scale: tuple[float, float, float]
     activation_gain: float = 1.0
     pooling: str = "max"
+    content_pull: float = 1.0
 
     def centre(self) -> Tensor:
         """(3, 1, 1) RGB pixel values that the network sees as 0; the passes optimise the difference from it."""
