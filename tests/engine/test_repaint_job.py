@@ -17,7 +17,10 @@ from painterly_engine.arrays import to_array, to_pixels
 from painterly_engine.job import Harmonized, run_request
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
+from painterly_engine.repaint import repaint as repainting_scales
+from painterly_engine.repaint.descent import Tick
 from painterly_engine.repaint.support import gaussian
+from painterly_engine.resample import resize
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Phase
 from painterly_protocol.request import HarmonizeRequest, Parameters
@@ -287,6 +290,44 @@ def test_no_edge_is_seen(name: str) -> None:
         return float(steps[edge].mean() / steps[far].mean())
 
     assert 0.5 < seam(painted) < 1.3
+
+
+@pytest.mark.parametrize("name", ["at the border", "busy", "at night", "too sharp"])
+def test_colours_are_the_paintings_without_speckle(name: str) -> None:
+    """No dot is more saturated than the painting's; from pixel to pixel colours change no more than in its parts that
+    change much, which lend strokes too."""
+    painting, composite, mask = hard_cases.cases()[name]
+    painted = harmonize(painting, composite, mask, preset="draft", weights="slim")
+    inside = np.asarray(mask.filter(ImageFilter.MinFilter(9))) > 127
+
+    def colours(picture: Image.Image) -> np.ndarray:
+        """(H, W, 2), 0 for greys."""
+        return np.asarray(picture.convert("YCbCr"), float)[..., 1:] - 128
+
+    def speckle(picture: Image.Image) -> np.ndarray:
+        found = colours(picture) - colours(picture.filter(ImageFilter.GaussianBlur(1)))
+        return gaussian(torch.from_numpy(np.square(found).sum(2)), 12).numpy()
+
+    theirs, ours = np.hypot(*np.moveaxis(colours(painting), 2, 0)), np.hypot(*np.moveaxis(colours(painted), 2, 0))
+    assert np.percentile(ours[inside], 99.9) < np.percentile(theirs, 99.9) + 5
+    assert speckle(painted)[inside].mean() < 1.1 * np.percentile(speckle(painting), 95)
+
+
+def test_each_scale_sets_out_from_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without detail of the object's own, from nothing but the last one's result; the first from what was pasted."""
+    starts: list[torch.Tensor] = []
+    ends: list[torch.Tensor] = []
+
+    def descend(_objective: object, picture: torch.Tensor, _iterations: int, tick: Tick) -> torch.Tensor:
+        starts.append(picture)
+        ends.append(1 - picture)
+        tick(picture, {"style": picture.sum()})
+        return ends[-1]
+
+    monkeypatch.setattr(repainting_scales, "descend", descend)
+    run(scene(disc(300, 300, 60)), dataclasses.replace(QUICK, size=256, detail=0.0))
+    turns = [index for index in range(1, len(starts)) if starts[index].shape != starts[index - 1].shape]
+    assert turns and all(torch.equal(starts[i], resize(ends[i - 1], starts[i].shape[1:])) for i in turns)
 
 
 def test_thin_lines_are_seen() -> None:
