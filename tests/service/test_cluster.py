@@ -352,7 +352,7 @@ def test_a_cluster_that_lets_anybody_in_is_not_used(tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path, cluster: RayCluster) -> None:
     options = ("--backend", "ray", "--address", "127.0.0.1:1")
     with RealEngine(tmp_path, *options) as engine, engine.connect() as client:
-        said = outcomes(client, client.submit(jobs.request(), "lost"), deadline_s=120)["lost"]
+        said = outcomes(client, client.submit(jobs.request(), "lost"), deadline_s=200)["lost"]
     assert "127.0.0.1:1" in getattr(said, "sentence", "")
     assert cluster.environment, "with a token"
 

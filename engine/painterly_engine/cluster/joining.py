@@ -14,7 +14,7 @@ import ray
 from painterly_engine.cluster import access
 from painterly_engine.cluster.options import ClusterOptions
 
-CONNECT_S, START_S = 40.0, 330.0  # to a cluster that is there; for one of its own on a machine that does much else
+CONNECT_S, START_S = 90.0, 330.0  # to a cluster that is there; for one of its own on a machine that does much else
 
 
 def join(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:

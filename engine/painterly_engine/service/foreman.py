@@ -338,9 +338,14 @@ def _same(same: bool) -> None:
 
 
 def _worker_died(how: str, again: bool) -> PainterlyError:
+    # Two whole sentences, since the plug-in translates whole ones.
+    twice, once = (
+        f"The engine's worker ended in the middle of the job, twice ({how}).",
+        f"The engine's worker ended in the middle of the job ({how}).",
+    )
     return PainterlyError(
         ErrorCode.WORKER_DIED,
-        f"The engine's worker ended in the middle of the job{', twice' if again else ''} ({how}).",
+        twice if again else once,
         "The engine has started a new one: try again, with a smaller size if memory may have run out.",
     )
 

@@ -37,6 +37,7 @@ TEXTS = (
     "The engine's worker cannot start ({how}).",
     "Run “painterly doctor”; if it finds nothing, run install.py again.",
     "The engine's worker ended in the middle of the job, twice ({how}).",
+    "The engine's worker ended in the middle of the job ({how}).",
     "The engine has started a new one: try again, with a smaller size if memory may have run out.",
     "There is not enough memory for this job.",
     "Choose a smaller size, or close other programs.",
