@@ -116,7 +116,7 @@ def _kilobytes(file: Path) -> dict[str, int]:
 
 
 def _lines(file: Path) -> list[str]:
-    """None where it is not there, or must not be read."""
+    """Empty where it is not there, or must not be read."""
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except OSError:

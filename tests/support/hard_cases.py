@@ -35,7 +35,11 @@ def pasted(
     """The cup so high, its top left corner at each place."""
     cup = Image.open(EXAMPLES / "coffee.png")
     cup = cup.resize((round(cup.width * height / cup.height), height), Image.Resampling.LANCZOS)
-    alpha, colours = cup.getchannel("A"), change(cup.convert("RGB"))
+    return laid(painting, change(cup.convert("RGB")), cup.getchannel("A"), places)
+
+
+def laid(painting: Image.Image, colours: Image.Image, alpha: Image.Image, places: list[tuple[int, int]]) -> Pasted:
+    """An object's colours, as far as its alpha lets them, with its top left corner at each place."""
     composite, mask = painting.copy(), Image.new("L", painting.size)
     for place in places:
         composite.paste(colours, place, alpha)
@@ -56,10 +60,7 @@ def face() -> Pasted:
     """The astronaut's head at night: so small that strokes are as large as eyes."""
     painting, whole = Image.open(EXAMPLES / "night.jpg").convert("RGB"), Image.open(EXAMPLES / "astronaut.png")
     head = whole.crop((0, 0, whole.width, 136))
-    composite, mask = painting.copy(), Image.new("L", painting.size)
-    composite.paste(head.convert("RGB"), (370, 209), head.getchannel("A"))
-    mask.paste(head.getchannel("A"), (370, 209))
-    return painting, composite, mask
+    return laid(painting, head.convert("RGB"), head.getchannel("A"), [(370, 209)])
 
 
 def busy() -> Image.Image:

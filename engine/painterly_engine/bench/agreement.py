@@ -75,7 +75,7 @@ def measure_agreement(trial: Trial, shelf: NetworkShelf, on_cpu: bool) -> dict[s
         usual = picture if usual is None else usual
         found[name] = _told(asked, picture, usual, seconds, shelf)
     if on_cpu and usual is not None:
-        picture, seconds = _painted(asked, type(shelf)("cpu"))
+        picture, seconds = _painted(asked, NetworkShelf("cpu"))
         found[ON_CPU] = _told(asked, picture, usual, seconds, shelf)
     return {"trial": asdict(trial), "device": str(shelf.device), "manners": found}
 

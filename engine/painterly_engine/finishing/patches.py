@@ -33,8 +33,8 @@ LEAST = 1e-9
 QUERIES = 2**20
 """Patches searched for at a time: an object as large as a large painting takes no more memory for the search."""
 COMPARISONS = 2**21
-"""Distances computed at a time: 8 MiB. Four times as many took 15 % longer, and blocks of nearly 32 MiB are kept by
-the C library, which made a job's memory double now and then."""
+"""Distances computed at a time: 8 MiB. Four times as many took 15 % longer, and with them a job's memory doubled now
+and then: blocks of nearly 32 MiB may be kept by the C library."""
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,10 @@ class Objective:
         self.energies = {
             layer: (found.square() * self.covers[layer]).sum() + TINY for layer, found in self.content.items()
         }
+        self.area = pictures.support.sum() + TINY
         self.deviation = max(1.0, SOFTENED * max(pictures.support.shape))
         self.lightness = self._lightness(pictures.composite)
+        self.contrast = self._mean(self.lightness.square())
         cover = self.covers[self.patched].flatten()
         self.positions = (cover >= min(COVERED, float(cover.max()) / 2)).nonzero()[:, 0]
         self.counts = cover[self.positions] / cover[self.positions].sum()
@@ -176,21 +178,19 @@ class Objective:
     def _lightness(self, picture: Tensor) -> Tensor:
         """(h, w), as it will be seen, softened, above its mean under the support."""
         softened = gaussian(self.pictures.blend(picture).mean(0), self.deviation)
-        shows = self.pictures.support
-        return softened - (softened * shows).sum() / (shows.sum() + TINY)
+        return softened - self._mean(softened)
 
-    def _variance(self, lightness: Tensor) -> Tensor:
-        shows = self.pictures.support
-        return (lightness.square() * shows).sum() / (shows.sum() + TINY)
+    def _mean(self, plane: Tensor) -> Tensor:
+        """Of (h, w), under the support."""
+        return (plane * self.pictures.support).sum() / self.area
 
     def _misshaded(self, picture: Tensor) -> Tensor:
         """0 where lightness goes with the composite's, 2 where it is unlike it, 4 where it is its negative; less for an
         object that is plain."""
-        now, wanted, shows = self._lightness(picture), self.lightness, self.pictures.support
-        together = (now * wanted * shows).sum() / (shows.sum() + TINY)
-        contrast = self._variance(wanted)
-        likeness = together / ((self._variance(now) + FAINT) * (contrast + FAINT)).sqrt()
-        return 2 * (1 - likeness) * contrast / (contrast + PLAIN)
+        now = self._lightness(picture)
+        together, variance = self._mean(now * self.lightness), self._mean(now.square())
+        likeness = together / ((variance + FAINT) * (self.contrast + FAINT)).sqrt()
+        return 2 * (1 - likeness) * self.contrast / (self.contrast + PLAIN)
 
 
 def _size(features: Tensor) -> tuple[int, int]:

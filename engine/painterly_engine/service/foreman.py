@@ -339,13 +339,12 @@ def _same(same: bool) -> None:
 
 def _worker_died(how: str, again: bool) -> PainterlyError:
     # Two whole sentences, since the plug-in translates whole ones.
-    twice, once = (
-        f"The engine's worker ended in the middle of the job, twice ({how}).",
-        f"The engine's worker ended in the middle of the job ({how}).",
-    )
+    sentence = f"The engine's worker ended in the middle of the job ({how})."
+    if again:
+        sentence = f"The engine's worker ended in the middle of the job, twice ({how})."
     return PainterlyError(
         ErrorCode.WORKER_DIED,
-        twice if again else once,
+        sentence,
         "The engine has started a new one: try again, with a smaller size if memory may have run out.",
     )
 
