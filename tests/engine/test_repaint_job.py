@@ -356,6 +356,18 @@ def test_small_objects_are_still_told(height: int) -> None:
     assert np.corrcoef(theirs, ours)[0, 1] > 0.87
 
 
+@pytest.mark.parametrize(("name", "least"), [("eight small", 0.82), ("eight faces", 0.86)])
+def test_every_one_of_several_small_objects_is_still_told(name: str, least: float) -> None:
+    """As well as if it stood alone: not their sum is small, each of them is."""
+    painting, composite, mask = hard_cases.cases()[name]
+    painted = harmonize(painting, composite, mask, preset="draft", weights="slim")
+    for x, y in hard_cases.EIGHT:
+        box = x, y, x + 50, y + 44
+        inside = np.asarray(mask.crop(box)) > 127
+        ours, theirs = (np.asarray(one.crop(box), float).mean(2)[inside] for one in (painted, composite))
+        assert np.corrcoef(ours, theirs)[0, 1] > least
+
+
 def _sharpness(picture: np.ndarray, where: np.ndarray) -> float:
     """Mean square of what lightness differs by from that of the four pixels around."""
     light = picture.astype(np.float64).mean(2)
@@ -412,3 +424,19 @@ def test_progress_goes_forward_and_shows_the_whole_painting() -> None:
     assert [order.index(phase) for phase in watcher.phases] == sorted(order.index(phase) for phase in watcher.phases)
     assert watcher.shapes == {(3, 160, 240)} and len(watcher.names) == len(set(watcher.names))
     assert "loose mask" in watcher.names and "finished" in watcher.names
+
+
+def test_light_and_shade_that_nothing_was_taken_from_are_told_as_no_loss() -> None:
+    """Not as the millionth that rounding leaves, which would flatten every other curve of a chart of losses."""
+
+    class Watcher(Observer):
+        def __init__(self) -> None:
+            self.losses: list[dict[str, float]] = []
+
+        def report(self, *_: object, losses: dict[str, float] | None = None, **__: object) -> None:
+            self.losses += [losses] if losses else []
+
+    watcher = Watcher()
+    run(scene(disc()), dataclasses.replace(QUICK, iterations=20), watcher)
+    first, *_, last = watcher.losses
+    assert first["shading"] == 0 < last["shading"] and first["style"] > last["style"] > 0

@@ -18,9 +18,12 @@ import pytest
 import torch
 from PIL import Image
 
+from painterly_engine.arrays import to_pixels
 from painterly_engine.cli.main import main
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.presets import Repaint
+from painterly_engine.progress import SILENT
+from painterly_engine.repainting import run_repaint
 from painterly_engine.video import files
 from painterly_engine.video.clip import make_clip
 from painterly_engine.video.files import Frame, Source, Target
@@ -33,6 +36,7 @@ from painterly_engine.video.masks import everywhere, masks_in
 from painterly_engine.video.painters import Before, FeedForward, Repainting, State
 from painterly_engine.video.trial import run_trials
 from painterly_protocol.errors import PainterlyError
+from painterly_protocol.request import HarmonizeRequest
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 12
 PATIENCE_S = 300
@@ -375,6 +379,20 @@ class TestPainters:
             for s in (0.0, 0.9)
         ]
         assert off[1][inside].mean() < 0.8 * off[0][inside].mean()
+
+    def test_a_shots_first_frame_is_painted_as_a_still_is(
+        self, clip: Path, painting: np.ndarray, shelf: NetworkShelf
+    ) -> None:
+        """Small objects too, of which less is given up."""
+        settings = Repaint(sides=(48,), iterations=6)
+        (first, *_), _, _ = read(clip)
+        mask = np.zeros(first.pixels.shape[:2], np.uint8)
+        mask[30:44, 40:56] = 255
+        request = HarmonizeRequest(*map(to_pixels, (first.pixels, first.pixels, mask)), style=to_pixels(painting))
+        still = run_repaint(request, shelf.get("slim"), settings, shelf.device, SILENT)
+        painted = Repainting(painting, settings, 0.5, 0.5, "slim", shelf).paint(first.pixels, mask, None)
+        box = np.s_[still.y : still.y + still.picture().shape[0], still.x : still.x + still.picture().shape[1]]
+        assert np.array_equal(np.round(painted[box] * 255).astype(np.uint8), still.picture())
 
     @pytest.mark.long
     def test_repainting_is_steadier_with_memory(

@@ -19,6 +19,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SHOWN = 200
 Pasted = tuple[Image.Image, Image.Image, Image.Image]
 """Painting, composite, mask."""
+EIGHT = [(60, 300), (150, 250), (240, 310), (330, 270), (420, 320), (480, 250), (100, 200), (300, 200)]
+"""Places for as many small objects."""
 
 
 def terrace(width: int = 560) -> Image.Image:
@@ -58,9 +60,15 @@ def thin() -> Pasted:
 
 def face() -> Pasted:
     """The astronaut's head at night: so small that strokes are as large as eyes."""
-    painting, whole = Image.open(EXAMPLES / "night.jpg").convert("RGB"), Image.open(EXAMPLES / "astronaut.png")
+    return laid(Image.open(EXAMPLES / "night.jpg").convert("RGB"), *small_face(136), [(370, 209)])
+
+
+def small_face(height: int) -> tuple[Image.Image, Image.Image]:
+    """The astronaut's head so high: colours and alpha."""
+    whole = Image.open(EXAMPLES / "astronaut.png")
     head = whole.crop((0, 0, whole.width, 136))
-    return laid(painting, head.convert("RGB"), head.getchannel("A"), [(370, 209)])
+    head = head.resize((round(head.width * height / head.height), height), Image.Resampling.LANCZOS)
+    return head.convert("RGB"), head.getchannel("A")
 
 
 def busy() -> Image.Image:
@@ -79,6 +87,7 @@ def cases() -> dict[str, Pasted]:
     whole = terrace()
     grey = ImageOps.grayscale(whole).convert("RGB")
     flat = Image.new("RGB", whole.size, (205, 190, 150))
+    night = Image.open(EXAMPLES / "night.jpg").convert("RGB").resize((560, 443))
     return {
         "24 px": pasted(whole, [(330, 300)], 24),
         "most of the canvas": pasted(whole, [(20, 5)], 435),
@@ -93,7 +102,9 @@ def cases() -> dict[str, Pasted]:
         "too soft": pasted(whole, [(250, 200)], 220, lambda cup: cup.filter(ImageFilter.GaussianBlur(5))),
         "busy": pasted(busy(), [(180, 130)], 220),
         "a face": face(),
-        "at night": pasted(Image.open(EXAMPLES / "night.jpg").convert("RGB").resize((560, 443)), [(250, 200)], 220),
+        "eight small": pasted(whole, EIGHT, 34),
+        "eight faces": laid(night, *small_face(44), EIGHT),
+        "at night": pasted(night, [(250, 200)], 220),
     }
 
 

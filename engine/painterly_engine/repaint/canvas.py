@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine.arrays import Array
+from painterly_engine.repaint.islands import usual_size
 from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.scales import Level, Part, own_context, surroundings
 from painterly_engine.repaint.support import support
@@ -65,8 +66,8 @@ class Canvas:
 
     @property
     def object_size(self) -> float:
-        """Pixels: the side of a square with the object's area."""
-        return max(1.0, math.sqrt(float(self.support.sum())))
+        """Pixels: the side of a square with the area of the object, or of its usual island."""
+        return usual_size(self.support)
 
     @property
     def part(self) -> Part | None:

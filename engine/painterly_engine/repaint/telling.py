@@ -17,6 +17,8 @@ from painterly_engine.window import Box, Size
 from painterly_protocol.messages import Phase
 
 LOSSES_EVERY = 5  # reading a loss waits for the device
+ROUNDING = 1e-5
+"""Of the sum of all losses: less is what rounding leaves of 0, as of light and shade still as they were."""
 MATCHING = 0.1
 """Share of a scale's work that matching takes."""
 
@@ -56,7 +58,7 @@ class Telling:
         def tick(picture: Tensor, losses: Mapping[str, Tensor]) -> None:
             due = self.done % LOSSES_EVERY == 0
             self.done += 1
-            told = {name: float(loss) for name, loss in losses.items()} if due else None
+            told = _told(losses) if due else None
             self._report(number, MATCHING + (1 - MATCHING) * min(1.0, (self.done - first) / expected), told)
             self.observer.picture(lambda: self._seen(picture, shows))
 
@@ -105,6 +107,12 @@ class Telling:
         here = self.place.of(whole)
         here.copy_(torch.lerp(here, resize(picture, self.place.size), shows))
         return whole
+
+
+def _told(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    values = {name: float(loss) for name, loss in losses.items()}
+    least = ROUNDING * sum(values.values())
+    return {name: value if value > least else 0.0 for name, value in values.items()}
 
 
 def _scaled(box: Box, size: Size, shown: Size) -> Box:

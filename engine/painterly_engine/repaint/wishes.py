@@ -38,7 +38,7 @@ class Wishes:
         strength: 0 to 1, how far the object is repainted; at 0 it stays what it was.
         detail: 0 to 1, how much of its own detail it keeps.
         seed: of the search for strokes.
-        size: pixels, the root of the object's area.
+        size: pixels, the root of the object's area, or of its usual island's.
     """
 
     stylization: float

@@ -171,7 +171,8 @@ class Repainting:
         if before is not None:
             outset = Following(before, canvas.around, self._shelf.device)
             settings = replace(settings, iterations=max(1, settings.iterations // 2), turns=1)
-        found = repaint(canvas, self._network, settings, self._wishes, Telling(SILENT, canvas), outset)
+        wishes = replace(self._wishes, size=canvas.object_size)
+        found = repaint(canvas, self._network, settings, wishes, Telling(SILENT, canvas), outset)
         change = change_of(canvas, found, {})
         whole: Array = frame.astype(np.float32) / 255
         picture = change.picture()
