@@ -8,18 +8,19 @@ harmonizes every pair with one thing changed at a time, in one thread, and write
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
+from torchvision.transforms.functional import to_tensor
 
 from painterly_engine import harmonize, presets
 from painterly_engine.repaint import colours, finish, neighbours, objective, wishes
@@ -75,22 +76,54 @@ def changed(change: Change) -> Iterator[None]:
         setattr(module, name, value)
 
 
-def row(folder: Path, weights: str, ids: list[str], shared: Path) -> str:
+class Judge:
+    """The figures of ``measure.py``, which knows its own results' names only and judges others' with them each time."""
+
+    def __init__(self, shared: Path, folder: Path, ids: list[str]) -> None:
+        path = shared / "quality" / "measure.py"
+        self._measure: Any = SourceFileLoader("measure", str(path)).load_module()
+        self._style, self._lpips = self._measure.Style(), self._measure.Lpips()
+        self.pairs = {name: self._pair(shared / "pairs" / name, folder / "given" / name) for name in ids}
+
+    def _pair(self, pair: Path, folder: Path) -> list[Image.Image]:
+        options = pairs.pictures(pair, folder)
+        return [Image.open(options[options.index(f"--{name}") + 1]) for name in ("painting", "composite", "mask")]
+
+    def __call__(self, name: str, result: Image.Image) -> dict[str, float]:
+        _, composite, mask = self.pairs[name]
+        shape, pasted, ours = (_tensor(one) for one in (mask, composite, result))
+        left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+        box = (..., slice(max(0, top - 16), bottom + 16), slice(max(0, left - 16), right + 16))
+        return {
+            **self._style(ours, shape, self._reference(name)),
+            "content": self._lpips(ours[box], pasted[box]),
+            "seam": self._measure.seam(ours, shape),
+        }
+
+    @cache  # noqa: B019 - there is one judge
+    def _reference(self, name: str) -> Any:
+        painting, _, mask = self.pairs[name]
+        return self._style.reference(_tensor(painting), _tensor(mask))
+
+
+def _tensor(image: Image.Image) -> torch.Tensor:
+    """(1, 3 or 1, h, w) in [0, 1]."""
+    return to_tensor(image.convert("L" if image.mode == "L" else "RGB"))[None]
+
+
+def row(judge: Judge, folder: Path, weights: str) -> str:
     """A line of the table: means of style, patch, content, seam and processor seconds."""
-    seconds = 0.0
-    for pair in ids:
-        given = dict(zip(*[iter(pairs.pictures(shared / "pairs" / pair, folder / "given" / pair))] * 2, strict=True))
-        opened = [Image.open(given[f"--{name}"]) for name in ("painting", "composite", "mask")]
+    folder.mkdir(parents=True, exist_ok=True)
+    found, seconds = [], 0.0
+    for name, given in judge.pairs.items():
         begun = time.process_time()
-        harmonize(*opened, preset="standard", weights=weights).save(folder / f"{pair}.png")
+        result = harmonize(*given, preset="standard", weights=weights)
         seconds += time.process_time() - begun
-    figures = folder / "figures.json"
-    measure = [sys.executable, str(shared / "quality" / "measure.py"), str(folder), "--json", str(figures), "--ids"]
-    subprocess.run([*measure, *ids], check=True, stdout=subprocess.DEVNULL)
-    ours = [pair["yours"] for pair in json.loads(figures.read_text()).values()]
-    names = {"style": 3, "patch": 3, "content": 3, "seam": 2}
-    means = [f"{sum(one[name] for one in ours) / len(ours):.{digits}f}" for name, digits in names.items()]
-    return " | ".join([*means, f"{seconds / len(ids):.0f}"])
+        result.save(folder / f"{name}.png")
+        found.append(judge(name, result))
+    digits = {"style": 3, "patch": 3, "content": 3, "seam": 2}
+    means = [f"{sum(one[what] for one in found) / len(found):.{after}f}" for what, after in digits.items()]
+    return " | ".join([*means, f"{seconds / len(found):.0f}"])
 
 
 def main() -> None:
@@ -101,13 +134,14 @@ def main() -> None:
     parser.add_argument("--genuine", metavar="WEIGHTS", help="also with this network instead of the built-in one")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    judge = Judge(arguments.shared, arguments.output, arguments.ids)
     runs = {name: ("slim", change) for name, change in CHANGES.items()}
     if arguments.genuine:
         runs["genuine VGG-19 to relu3_1 instead of the built-in network"] = (arguments.genuine, [])
     print("| | style | patch | content | seam | seconds |\n|---|---|---|---|---|---|", flush=True)
     for number, (name, (weights, change)) in enumerate(runs.items()):
         with changed(change):
-            figures = row(arguments.output / f"{number:02}", weights, arguments.ids, arguments.shared)
+            figures = row(judge, arguments.output / f"{number:02}", weights)
         print(f"| {name} | {figures} |", flush=True)
 
 
