@@ -31,6 +31,15 @@ def gimp_profile(gimp_house: GimpHouse) -> Iterator[Profile]:
         yield profile
 
 
+@pytest.fixture(scope="module")
+def profile(gimp_house: GimpHouse) -> Iterator[Profile]:
+    """A module's own, of a GIMP that starts the engine itself."""
+    if not gimp_house.reaches_engine:
+        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
+    with gimp_house.profile() as profile:
+        yield profile
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gimp_house" in getattr(item, "fixturenames", ()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,14 +82,6 @@ def pictures(shared: Path) -> Pictures:
 @pytest.fixture(scope="module")
 def weights(shared: Path) -> str:
     return str(shared / "weights" / "vgg19_normalised_to_relu3_1.pth")
-
-
-@pytest.fixture(scope="module")
-def profile(gimp_house: GimpHouse) -> Iterator[Profile]:
-    if not gimp_house.reaches_engine:
-        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
-    with gimp_house.profile() as profile:
-        yield profile
 
 
 @pytest.fixture(scope="module")

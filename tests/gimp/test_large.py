@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from support.gimp_house import GimpHouse, Profile
+from support.gimp_house import Profile
 from support.gimp_timings import measure
 from support.processor import own_share
 
@@ -14,14 +12,6 @@ MOST_S = 1.5
 TURNS = 3
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def profile(gimp_house: GimpHouse) -> Iterator[Profile]:
-    if not gimp_house.reaches_engine:
-        pytest.skip("a GIMP in a plain chroot cannot start the engine outside it")
-    with gimp_house.profile() as profile:
-        yield profile
 
 
 @pytest.mark.parametrize("size", [pytest.param((4000, 3000), id="12 MP"), pytest.param((8192, 8192), id="8k canvas")])
