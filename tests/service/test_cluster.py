@@ -349,6 +349,41 @@ def test_a_cluster_that_lets_anybody_in_is_not_used(tmp_path: Path) -> None:
     assert "lets anybody in" in getattr(refused, "sentence", "")
 
 
+JOINS = """
+import contextlib, sys
+import ray
+from painterly_engine.cluster import joining
+from painterly_engine.cluster.options import ClusterOptions
+
+refusals = ["Initialization failure from server:\\nTraceback\\n  its lines\\nTimeoutError: too busy"] * int(sys.argv[1])
+
+def init(address, **_):
+    if refusals:
+        raise ConnectionAbortedError(refusals.pop())
+
+ray.init = init
+joining.join(ClusterOptions(address="ray://head:10001"), contextlib.ExitStack())
+print("inside")
+"""
+
+
+@pytest.mark.parametrize(
+    ("refusals", "said"),
+    [
+        (1, "inside\n"),
+        (
+            2,
+            "the cluster at ray://head:10001 cannot be used: "
+            "Initialization failure from server: TimeoutError: too busy\n",
+        ),
+    ],
+)
+def test_a_head_node_too_busy_to_let_a_guest_in_is_asked_once_more(refusals: int, said: str) -> None:
+    command = [sys.executable, "-c", JOINS, str(refusals)]
+    joined = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert joined.stdout + joined.stderr == said
+
+
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path, cluster: RayCluster) -> None:
     options = ("--backend", "ray", "--address", "127.0.0.1:1")
     with RealEngine(tmp_path, *options) as engine, engine.connect() as client:

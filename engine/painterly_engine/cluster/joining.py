@@ -43,12 +43,27 @@ def join(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
         )
     else:
         try:
-            ray.init(address, log_to_driver=False)
+            _enter(address)
         except Exception as error:  # Ray raises its own, gRPC's and Python's
-            _give_up(f"the cluster at {address} cannot be used: {str(error).splitlines()[0]}")
+            _give_up(f"the cluster at {address} cannot be used: {_in_short(error)}")
         _refuse_open(address)
     leaving.callback(ray.shutdown)
     watch.cancel()
+
+
+def _enter(address: str) -> None:
+    """Once more where the first time failed in there: a busy head node stops waiting for the process that it starts for
+    every guest after 30 s."""
+    try:
+        ray.init(address, log_to_driver=False)
+    except ConnectionAbortedError:
+        ray.init(address, log_to_driver=False)
+
+
+def _in_short(error: Exception) -> str:
+    """Its first line and, where a traceback follows, the last one: what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(dict.fromkeys([*lines[:1], *lines[-1:]])) or type(error).__name__
 
 
 def _refuse_open(address: str) -> None:
