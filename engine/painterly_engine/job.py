@@ -13,7 +13,7 @@ from painterly_engine.arrays import to_pixels
 from painterly_engine.change import Change
 from painterly_engine.first_look import NETWORK, run_instant
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.network.shelf import RANDOM, NetworkShelf
+from painterly_engine.network.shelf import AUTO, RANDOM, NetworkShelf, ensure
 from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer, Relay
 from painterly_engine.published import run_first_pass, run_published
@@ -24,10 +24,8 @@ from painterly_protocol.messages import Phase
 from painterly_protocol.pixels import Pixels
 from painterly_protocol.request import DEFAULT_METHOD, HarmonizeRequest, Parameters
 
-UNTRAINED = (
-    "No trained network was at hand: random weights were used, which give noise and blur. "
-    "Run “painterly weights fetch vgg19”."
-)
+BUILT_IN_ONLY = "A feed-forward pass has decoders of the built-in network only: {wanted} was not used."
+UNTRAINED = "Random weights were used, which give noise and blur: they are for tests."
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,9 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     """
     clock = _PhaseClock(observer)
     clock.report(Phase.LOADING, 0.0)
-    network = shelf.get(NETWORK if is_forward(request.parameters) else request.parameters.weights)
+    forward, wanted = is_forward(request.parameters), request.parameters.weights
+    ensure(wanted)
+    network = shelf.get(NETWORK if forward else wanted)
     clock.report(Phase.PREPARING, 0.0)
     try:
         change = _change(request, network, shelf.device, clock)
@@ -69,6 +69,8 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
         "warnings": [UNTRAINED] * network.name.startswith(RANDOM) + change.warnings,
         **change.about,
     }
+    if forward and wanted not in (AUTO, NETWORK):
+        metadata["notes"] = [BUILT_IN_ONLY.format(wanted=wanted)]
     picture = change.layer() if request.as_layer else change.picture()
     return Harmonized(change.x, change.y, to_pixels(picture), metadata)
 

@@ -20,6 +20,7 @@ from painterly_engine.presets import Published
 from painterly_engine.progress import Observer
 from painterly_engine.resample import fit_longest, resize, resize_part, scale_strips, shown_in
 from painterly_engine.shortage import SHARE, too_much, with_less
+from painterly_engine.shrinking import style_overview
 from painterly_engine.style import laid_out, style_of
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.tensors import to_tensor
@@ -91,7 +92,8 @@ def _run(
 ) -> Change:
     """At the settings' working size."""
     scene = _scene_at_working_size(request, working_size(request.painting, settings.size, network), device)
-    stylization = choose_stylization(request.parameters.stylization, scene.imitated)
+    seen = style_overview(to_array(request.painting), style_of(request), device)
+    stylization = choose_stylization(request.parameters.stylization, seen)
     outcome = harmonize(
         scene,
         network,

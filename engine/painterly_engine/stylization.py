@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,10 +27,9 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 AUTO = "auto"
 DEFAULT = 5.0
 CLASSES = (1.0, 5.0, 10.0)
-MODEL_FILE = "stylization.safetensors"
+MODEL = "stylization"
 MODEL_FORMAT = "painterly-stylization-1"
 TENSORS = ("mean", "deviation", "coefficients")
-_log = logging.getLogger(__name__)
 
 # The published weights fall into three levels by category: 1, 5 and 10. Genres that have no published painting take the
 # level of their nearest kin.
@@ -90,7 +88,8 @@ class Model:
         """τ within 1 to 10, the range of the published ones."""
         standardised = ((statistics - self.mean) / self.deviation)[None]
         waves = fourier(standardised, len(self.coefficients), self.width, self.seed)
-        return min(10.0, max(1.0, math.exp(float((waves @ self.coefficients)[0]) + self.intercept)))
+        logarithm = float((waves @ self.coefficients)[0]) + self.intercept
+        return min(10.0, math.exp(min(math.log(10.0), max(0.0, logarithm))))
 
 
 def fourier(standardised: Tensor, count: int, width: float, seed: int) -> Tensor:
@@ -122,13 +121,11 @@ def painting_statistics(painting: Tensor, network: FeatureNetwork, layers: tuple
 def estimate_stylization(painting: Tensor) -> Stylization:
     """Estimate τ of a painting (3, H, W) RGB in [0, 1] of any size, with the built-in network on the CPU.
 
-    Without the built-in network or the coefficients it is ``DEFAULT``, and the reason says so.
+    Raises:
+        PainterlyError: WEIGHTS_MISSING or WEIGHTS_CORRUPT where the package's files are not what they were.
     """
-    try:
-        model, network = load_model(store.built_in_dir() / MODEL_FILE), _built_in()
-    except PainterlyError as error:
-        _log.warning("The stylization cannot be estimated: %s", error)
-        return Stylization(DEFAULT, "the default, as the estimator is not installed")
+    store.verify(MODEL)
+    model, network = load_model(store.home_of(MODEL) / f"{MODEL}.safetensors"), _built_in()
     shape = fit_longest(painting.shape[1], painting.shape[2], model.longest)
     if min(shape) < network.smallest_side():
         return Stylization(DEFAULT, "the default, as the painting is too narrow to judge")
@@ -192,17 +189,26 @@ def load_model(path: Path) -> Model:
         raise store.corrupt(path, repair) from error
 
 
+def _letters(text: str) -> str:
+    return text.translate(str.maketrans("", "", " -_"))
+
+
+_BY_LETTERS = {_letters(genre): genre for genre in GENRES}
+
+
 def parse_stylization(text: str) -> float | str:
     """A number above 0, a genre name in its usual form, or "auto", from what a user typed.
 
-    What stands in brackets after a genre, "Mannerism (Late Renaissance)", explains it and is passed over.
+    What stands in brackets after a genre, "Mannerism (Late Renaissance)", explains it and is passed over, and so is how
+    its words are joined.
 
     Raises:
         PainterlyError: BAD_REQUEST for anything else.
     """
-    wanted = " ".join(text.strip().lower().replace("_", " ").split())
-    genre = wanted.partition(" (")[0]
-    if wanted == AUTO or genre in GENRES:
+    wanted = " ".join(text.strip().lower().split())
+    if wanted == AUTO:
+        return AUTO
+    if genre := _BY_LETTERS.get(_letters(wanted.partition(" (")[0])):
         return genre
     try:
         number = float(wanted)

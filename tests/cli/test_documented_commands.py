@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from string import Template
 
@@ -43,3 +45,13 @@ def test_a_pages_commands_are_understood(page: Path) -> None:
 def test_there_are_such_commands() -> None:
     assert len(commands(REPOSITORY / "README.md")) > 10
     assert len(commands(REPOSITORY / "docs" / "cluster.md")) > 3
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    """As in “painterly weights list | head -1”: Python's own complaint would follow otherwise."""
+    command = [sys.executable, "-m", "painterly_engine.cli", "weights", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None and listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 141

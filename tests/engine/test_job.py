@@ -113,6 +113,30 @@ def test_the_metadata_says_what_was_done_and_can_travel() -> None:
     assert set(about["seconds"]) == {phase.value for phase in Phase}  # type: ignore[call-overload]
 
 
+def test_the_estimate_is_the_paintings_whatever_it_is_worked_at() -> None:
+    ways = [Parameters(preset="published", size=size, iterations=1) for size in (40, 64, 80)]
+    ways.append(Parameters(preset="draft", size=48, iterations=1))
+    found = [run(scene(), way)[0].metadata["stylization"] for way in ways]
+    assert "estimated" in found[0]["reason"]  # type: ignore[index]
+    assert all(one == found[0] for one in found)
+
+
+@pytest.mark.parametrize("method", [{"preset": "instant"}, {"method": "adain"}])
+def test_feed_forward_says_that_it_did_not_use_the_network_asked_for(method: dict[str, str]) -> None:
+    pictures = {name: to_pixels(array) for name, array in scene().items()}
+
+    def notes(weights: str) -> object:
+        request = HarmonizeRequest(**pictures, parameters=Parameters(**method, size=48, weights=weights))  # type: ignore[arg-type]
+        return run_request(request, NetworkShelf("cpu"), SILENT).metadata["notes"]
+
+    assert notes("auto") == notes("slim") == []
+    assert "random was not used" in str(notes("random"))
+    for nothing in ("vgg19", "/nowhere.pth"):
+        with pytest.raises(PainterlyError) as refused:
+            notes(nothing)
+        assert refused.value.code is ErrorCode.WEIGHTS_MISSING
+
+
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_content_weighs_as_published_with_every_network_but_our_own(name: str) -> None:
     """With VGG of whatever origin the two passes stay the paper's, bit for bit; the result says what was used."""

@@ -152,6 +152,21 @@ def test_remove_deletes_network_and_leftovers(data_dir: Path) -> None:
     assert caught.value.code is ErrorCode.WEIGHTS_MISSING
 
 
+@pytest.mark.parametrize("action", ["fetch", "verify", "remove"])
+@pytest.mark.parametrize("name", ["../settings", "/etc/settings", "", "slim/", "nonsense"])
+def test_only_networks_known_by_name_are_fetched_verified_or_removed(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], action: str, name: str
+) -> None:
+    """Names become files' names: no other file may be meant by one."""
+    (data_dir / "weights").mkdir(parents=True)
+    others = data_dir / "settings.json"
+    others.write_text("mine")
+    assert main(["weights", action, name]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("painterly: There is no network") and "vgg19, vgg16" in said.err and not said.out
+    assert others.read_text() == "mine"
+
+
 def test_the_built_in_network_is_not_removed() -> None:
     with pytest.raises(PainterlyError) as caught:
         store.remove("slim")
@@ -162,7 +177,7 @@ def test_a_users_pth_by_path_has_its_digest_recorded(tmp_path: Path) -> None:
     file = tmp_path / "mine.pth"
     torch.save(state_dict(), file)
     network = NetworkShelf().get(str(file))
-    assert network.name == "mine" and network.sha256 == store.file_sha256(file)
+    assert network.name == "mine.pth" and network.sha256 == store.file_sha256(file)
     assert network.layers == ("relu1_1", "relu1_2", "relu2_1") and network.layout.name == "torchvision"
 
 
@@ -277,18 +292,28 @@ def test_the_last_network_stays_warm_until_its_file_changes() -> None:
     assert not torch.equal(first.get_buffer("relu1_1_weight"), second.get_buffer("relu1_1_weight"))
 
 
-def test_auto_prefers_vgg19_then_the_built_in_then_random(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_auto_prefers_vgg19_then_the_built_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     built_in = tmp_path / "package"
     monkeypatch.setattr(store, "built_in_dir", lambda: built_in)
-    network = NetworkShelf().get("auto")
-    assert "untrained" in network.name and "RANDOM" in caplog.text
     store.store_in(built_in, "slim", small(), "trained here", "", "MIT")
     assert resolve("auto") == "slim" and NetworkShelf().get("auto").name == "slim"
     keep("vgg19")
     assert resolve("auto") == "vgg19"
-    shutil.rmtree(built_in)
+
+
+@pytest.mark.parametrize("lost", ["slim.json", "slim.safetensors"])
+def test_a_package_that_lost_its_network_says_how_to_get_it_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lost: str
+) -> None:
+    """Never noise from random weights, nor a download where there may be no network."""
+    monkeypatch.setattr(store, "built_in_dir", lambda: tmp_path)
+    store.store_in(tmp_path, "slim", small(), "trained here", "", "MIT")
+    (tmp_path / lost).unlink()
+    with pytest.raises(PainterlyError) as caught:
+        NetworkShelf().get("auto")
+    assert caught.value.code is ErrorCode.WEIGHTS_MISSING and str(tmp_path / lost) in str(caught.value)
+    assert caught.value.advice == store.repair_built_in()
+    assert next(row for row in describe() if row.name == "slim").stored is False
 
 
 def test_list_shows_built_in_and_fetchable() -> None:

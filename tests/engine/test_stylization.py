@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from painterly_engine import stylization
 from painterly_engine.network import store
 from painterly_engine.network.features import random_network
+from painterly_engine.shrinking import style_overview
 from painterly_engine.stylization import GENRES, Model, choose_stylization, nearest_class, parse_stylization
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
@@ -30,6 +34,9 @@ def test_numbers(text: str, value: float) -> None:
         ("Baroque", "baroque"),
         ("POST-IMPRESSIONISM", "post-impressionism"),
         ("high_renaissance", "high renaissance"),
+        ("Post Impressionism", "post-impressionism"),
+        ("post_impressionism", "post-impressionism"),
+        ("HighRenaissance", "high renaissance"),
         ("Mannerism (Late Renaissance)", "mannerism"),
     ],
 )
@@ -119,11 +126,55 @@ def test_statistics_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_without_the_estimator_it_is_the_default_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "built_in_dir", lambda: tmp_path)
-    stylization.load_model.cache_clear()
-    chosen = choose_stylization(None, torch.rand(3, 20, 20))
-    assert chosen.value == stylization.DEFAULT and "default" in chosen.reason
+@pytest.mark.parametrize("position", [5, 100, 3000, -1, None])
+def test_a_damaged_or_missing_estimator_is_refused_with_the_command_that_repairs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, position: int | None
+) -> None:
+    """One flipped bit anywhere, or no file at all."""
+    package = tmp_path / "weights"
+    shutil.copytree(store.built_in_dir(), package)
+    file = package / "stylization.safetensors"
+    if position is None:
+        file.unlink()
+    else:
+        content = bytearray(file.read_bytes())
+        content[position] ^= 0x40
+        file.write_bytes(content)
+    monkeypatch.setattr(store, "built_in_dir", lambda: package)
+    with pytest.raises(PainterlyError) as caught:
+        choose_stylization(None, torch.rand(3, 64, 64))
+    assert caught.value.code is (ErrorCode.WEIGHTS_MISSING if position is None else ErrorCode.WEIGHTS_CORRUPT)
+    assert str(file) in str(caught.value) and caught.value.advice == store.repair_built_in()
+    assert choose_stylization("baroque", torch.rand(3, 64, 64)).value == 1.0
+
+
+def test_a_painting_too_narrow_to_judge_gets_the_default() -> None:
+    chosen = choose_stylization(None, torch.rand(3, 2, 200))
+    assert chosen.value == stylization.DEFAULT and "narrow" in chosen.reason
+
+
+def test_no_statistics_are_too_far_off() -> None:
+    wild = dataclasses.replace(model(3), coefficients=torch.full((5,), 1e300, dtype=torch.float64))
+    assert {wild.estimate(torch.tensor([x, 0.0, 0.0])) for x in range(9)} == {1.0, 10.0}
+
+
+def seen(file: Path) -> torch.Tensor:
+    """A painting as every job judges it."""
+    return style_overview(np.asarray(Image.open(file).convert("RGB")), None, torch.device("cpu"))
+
+
+def test_an_example_is_estimated_as_it_was_when_the_coefficients_shipped() -> None:
+    terrace = Path(__file__).parents[2] / "examples" / "terrace.jpg"
+    assert choose_stylization(None, seen(terrace)).value == pytest.approx(2.46, abs=0.05)
+
+
+def test_the_paintings_it_was_fitted_to_are_nearest_their_own_levels(shared: Path) -> None:
+    labels = json.loads((shared / "paintings" / "stylization.json").read_text(encoding="utf-8"))
+    right = 0
+    for name, label in labels.items():
+        estimated = choose_stylization(None, seen(shared / "paintings" / f"{name}.jpg")).value
+        right += nearest_class(estimated) == nearest_class(label["stylization_weight"])
+    assert right >= 32
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:

@@ -109,8 +109,9 @@ def test_the_stylization_model_learns_what_can_be_learnt(tmp_path: Path) -> None
     noise = dict.fromkeys(stylize.LAYERS, torch.randn(12, 6, generator=generator))
     assert sum(row.right for row in stylize.judge(noise, levels.log(), names)) <= 8
     model = stylize.fit(statistics, levels.log(), stylize.CHOICES[0])
-    digest = stylize.save(model, tmp_path / "s.safetensors")
-    assert digest == stylize.save(model, tmp_path / "t.safetensors")
+    first, second = (stylize.save(model, tmp_path, "twelve levels") for _ in range(2))
+    assert first == second and first.sha256 == store.file_sha256(tmp_path / "stylization.safetensors")
+    assert "twelve levels" in (tmp_path / "stylization.json").read_text()
 
 
 def test_no_painting_helps_to_judge_itself() -> None:

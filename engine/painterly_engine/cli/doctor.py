@@ -85,15 +85,20 @@ def _why_not() -> str:
 
 def _networks() -> Iterator[Finding]:
     from painterly_engine.network.shelf import describe, resolve
-    from painterly_engine.network.store import verify
+    from painterly_engine.network.store import SHIPPED, verify
 
+    for name in SHIPPED:
+        verify(name)
+        yield Finding("network", f"{name}: as recorded")
     for listed in describe():
+        if listed.name in SHIPPED:
+            continue
         if listed.stored:
             verify(listed.name)
             yield Finding("network", f"{listed.name}: as recorded")
         else:
             yield Finding("network", f"{listed.name}: not here; “painterly weights fetch {listed.name}” gets it")
-    yield Finding("network", f"used by default: {resolve('auto')}", well=resolve("auto") != "random")
+    yield Finding("network", f"used by default: {resolve('auto')}")
 
 
 def _folders() -> Iterator[Finding]:

@@ -93,7 +93,11 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         "--detail", type=float, default=0.5, metavar="0..1", help="how much of its own detail it keeps (default: 0.5)"
     )
     group.add_argument(
-        "--stylization", type=_number_or_name, metavar="FLOAT|GENRE|auto", help="how strongly the painting is stylized"
+        "--stylization",
+        type=_number_or_name,
+        metavar="FLOAT|GENRE|auto",
+        help="how strongly the painting is stylized: 1 (realism, baroque) to 10 (cubism, expressionism), or its genre; "
+        "default: auto, estimated from it",
     )
     group.add_argument("--weights", default="auto", metavar="NAME|FILE", help="the feature network")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of the search for strokes")

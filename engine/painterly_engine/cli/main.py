@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -44,14 +45,19 @@ COMMANDS = (
     plan,
     doctor,
 )
-INTERRUPTED = 130  # what shells report for Ctrl+C
+INTERRUPTED, ENOUGH = 130, 141  # what shells report for Ctrl+C, and for a reader that went
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 an error (said on stderr), 2 wrong usage, 130 Ctrl+C."""
+    """Run one command; the exit status: 0 done, 1 an error (said on stderr), 2 wrong usage, 130 Ctrl+C, 141
+    nobody reads on."""
     arguments = all_commands().parse_args(_with_negative_places(sys.argv[1:] if argv is None else argv))
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read us, as "| head" does, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ENOUGH
     except PainterlyError as error:
         print(f"painterly: {error}", file=sys.stderr)
         return INTERRUPTED if error.code is ErrorCode.CANCELLED else 1

@@ -23,18 +23,22 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def show_all(_: argparse.Namespace) -> int:
     from painterly_engine.network.shelf import describe, resolve
+    from painterly_engine.network.store import BUILT_IN, repair_built_in
 
     chosen = resolve("auto")
     for listed in describe():
         state = f"{listed.size / 1e6:.1f} MB, sha256 {listed.sha256[:12]}" if listed.stored else "not here"
+        if listed.name in BUILT_IN and not (listed.stored and listed.sha256):
+            state = f"missing or damaged. {repair_built_in()}"
         used = ", used by default" if listed.name == chosen else ""
         print(f"{listed.name:8} {state}{used}\n         {listed.source}\n         {listed.licence}")
     return 0
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    from painterly_engine.network.shelf import fetch_by_name
+    from painterly_engine.network.shelf import fetch_by_name, fetchable
 
+    fetchable(arguments.name)
     with tqdm(unit="B", unit_scale=True, unit_divisor=1024, desc=arguments.name) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -47,15 +51,17 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
+    from painterly_engine.network.shelf import known
     from painterly_engine.network.store import verify as check
 
-    print(f"{arguments.name}: as recorded, sha256 {check(arguments.name).sha256}")
+    print(f"{arguments.name}: as recorded, sha256 {check(known(arguments.name)).sha256}")
     return 0
 
 
 def remove(arguments: argparse.Namespace) -> int:
+    from painterly_engine.network.shelf import known
     from painterly_engine.network.store import remove as delete
 
-    for path in delete(arguments.name):
+    for path in delete(known(arguments.name)):
         print(f"removed {path}")
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ AUTO = "auto"
 RANDOM = "random"
 AS_WIDE_AS_VGG = {"random-vgg16": VGG16_BLOCKS, "random-vgg19": VGG19_BLOCKS}
 """Networks with random weights, as good as the real ones for timing."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,17 +56,40 @@ def fetch_by_name(name: str, progress: fetch.Progress = fetch.ignore_progress) -
     Raises:
         PainterlyError: BAD_REQUEST for a name nobody publishes; else as ``fetch.fetch``.
     """
+    return fetch.fetch(fetchable(name), progress)
+
+
+def fetchable(name: str) -> fetch.Published:
+    """
+    Raises:
+        PainterlyError: BAD_REQUEST for a name nobody publishes.
+    """
     if name not in fetch.PUBLISHED:
-        known = ", ".join(fetch.PUBLISHED)
-        raise PainterlyError(ErrorCode.BAD_REQUEST, f"There is no network {name} to fetch.", f"Known are: {known}.")
-    return fetch.fetch(fetch.PUBLISHED[name], progress)
+        raise _unknown(f"There is no network {name} to fetch.", fetch.PUBLISHED)
+    return fetch.PUBLISHED[name]
+
+
+def known(name: str) -> str:
+    """The name of a network or of another file of the package, as it was given: it becomes a file's name.
+
+    Raises:
+        PainterlyError: BAD_REQUEST for any other.
+    """
+    names = (*store.SHIPPED, *fetch.PUBLISHED)
+    if name not in names:
+        raise _unknown(f"There is no network {name}.", names)
+    return name
+
+
+def _unknown(sentence: str, names: Iterable[str]) -> PainterlyError:
+    return PainterlyError(ErrorCode.BAD_REQUEST, sentence, f"Known are: {', '.join(names)}.")
 
 
 def resolve(weights: str) -> str:
-    """What "auto" means today: the VGG-19 that was fetched, else the built-in network, else a random one."""
+    """What "auto" means today: the VGG-19 that was fetched, else the built-in network."""
     if weights != AUTO:
         return weights
-    return next((name for name in ("vgg19", *store.BUILT_IN) if store.is_stored(name)), RANDOM)
+    return "vgg19" if store.is_stored("vgg19") else store.BUILT_IN[0]
 
 
 def digest(weights: str) -> str:
@@ -88,6 +110,19 @@ def digest(weights: str) -> str:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE, f"The network {path} cannot be read: {error.strerror}.", "Check the name."
         ) from error
+
+
+def ensure(weights: str) -> None:
+    """Whether there is something behind a name or path, without loading it.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING.
+    """
+    name = resolve(weights)
+    if _is_name(name):
+        store.passport_of(name)
+    elif name != RANDOM and name not in AS_WIDE_AS_VGG:
+        store.existing(_split(name)[1].expanduser())
 
 
 class NetworkShelf:
@@ -136,9 +171,8 @@ def _split(weights: str) -> tuple[str, Path]:
 
 def _load(weights: str) -> FeatureNetwork:
     if weights == RANDOM:
-        _log.warning("No trained network is at hand: RANDOM weights are used, which give noise and blur. %s", _HOW)
         network = random_network()
-        network.name = "random (untrained, for demonstration only)"
+        network.name = "random (untrained, for tests only)"
         return network
     if weights in AS_WIDE_AS_VGG:
         network = random_network(width=64, blocks=AS_WIDE_AS_VGG[weights])
@@ -148,6 +182,3 @@ def _load(weights: str) -> FeatureNetwork:
         return store.load_stored(weights)
     layout, path = _split(weights)
     return store.load_path(path.expanduser(), layout)
-
-
-_HOW = "Run 'painterly weights fetch vgg19'."

@@ -27,8 +27,8 @@ from painterly_protocol.paths import data_dir
 
 FORMAT = "painterly-network-1"
 BUILT_IN = ("slim",)
-SHIPPED = (*BUILT_IN, "slim_decoders")
-"""Files inside the package; the decoders are no network to choose."""
+SHIPPED = (*BUILT_IN, "slim_decoders", "stylization")
+"""Files inside the package; its decoders and the estimator of the stylization weight are no networks to choose."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,17 @@ def store_in(
     folder: Path, name: str, network: Recognised, source: str, source_sha256: str, licence: str, notes: str = ""
 ) -> Passport:
     """As ``store``, in a folder of one's choice. The passport goes last: without it the file counts as absent."""
-    passport_file = folder / f"{name}.json"
-    passport_file.unlink(missing_ok=True)
+    (folder / f"{name}.json").unlink(missing_ok=True)
     digest = save(folder / f"{name}.safetensors", network)
-    passport = Passport(name, source, source_sha256, digest, licence, notes)
-    partial = passport_file.with_suffix(".json.new")
+    return issue(folder, Passport(name, source, source_sha256, digest, licence, notes))
+
+
+def issue(folder: Path, passport: Passport) -> Passport:
+    """Write a passport beside its file, whole or not at all."""
+    file = folder / f"{passport.name}.json"
+    partial = file.with_suffix(".json.new")
     partial.write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
-    partial.replace(passport_file)
+    partial.replace(file)
     return passport
 
 
@@ -133,7 +137,7 @@ def passport_of(name: str) -> Passport:
     """
     file = home_of(name) / f"{name}.json"
     if not is_stored(name):
-        raise PainterlyError(ErrorCode.WEIGHTS_MISSING, f"The network {name} is not here.", _repair(name))
+        raise PainterlyError(ErrorCode.WEIGHTS_MISSING, _absent(name), _repair(name))
     try:
         return Passport(**json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
@@ -177,12 +181,7 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
         PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, or UNREADABLE_FILE for an unknown layout or a file that may
             not be read.
     """
-    if not path.is_file():
-        raise PainterlyError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"There is no file of weights at {path}.",
-            "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
-        )
+    existing(path)
     try:
         digest = file_sha256(path)
         if path.suffix == ".safetensors":
@@ -197,6 +196,19 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
     if not isinstance(state, Mapping):
         raise corrupt(path, "It must hold a state dict: save it with torch.save(model.state_dict(), PATH).")
     return _network_of(recognise(state, digest, layout), path, digest)
+
+
+def existing(path: Path) -> None:
+    """
+    Raises:
+        PainterlyError: WEIGHTS_MISSING.
+    """
+    if not path.is_file():
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"There is no file of weights at {path}.",
+            "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
+        )
 
 
 def _read_saved(path: Path) -> object:
@@ -214,7 +226,7 @@ def _read_saved(path: Path) -> object:
 
 def _network_of(found: Recognised, path: Path, digest: str) -> FeatureNetwork:
     try:
-        return found.network(path.stem, digest)
+        return found.network(path.name, digest)
     except ValueError as error:
         raise corrupt(path, "Download or copy it again.") from error
 
@@ -249,6 +261,9 @@ def read_safetensors(path: Path) -> Recognised:
 def remove(name: str) -> tuple[Path, ...]:
     """Delete a fetched network and what is left of an unfinished download.
 
+    Args:
+        name: of a network; whether there is one of that name, ``shelf.known`` says.
+
     Returns:
         The files deleted.
 
@@ -280,6 +295,13 @@ def repair_built_in() -> str:
     """How to get back a file that came with the package. Installing a clone again would only find the same file."""
     folder = shlex.quote(str(built_in_dir()))
     return f"In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more."
+
+
+def _absent(name: str) -> str:
+    if name not in SHIPPED:
+        return f"The network {name} is not here."
+    lost = [file for end in (".safetensors", ".json") if not (file := home_of(name) / f"{name}{end}").is_file()]
+    return f"The file {lost[0]} of the package is missing."
 
 
 def _repair(name: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine.arrays import Array
@@ -14,16 +12,12 @@ from painterly_engine.repaint.islands import usual_size
 from painterly_engine.repaint.objective import Pictures
 from painterly_engine.repaint.scales import Level, Part, own_context, surroundings
 from painterly_engine.repaint.support import support
-from painterly_engine.resample import fit_longest, resize
+from painterly_engine.resample import resize
+from painterly_engine.shrinking import overview, shrunk, style_overview
 from painterly_engine.style import Style
-from painterly_engine.tensors import interleaved, to_tensor
+from painterly_engine.tensors import to_tensor
 from painterly_engine.window import Box, Size, box_of
 from painterly_protocol.errors import ErrorCode, PainterlyError
-
-STRIP = 2**18
-"""Pixels brought into floating point at a time while the painting is shrunk."""
-SHOWN = 640
-"""Longest side, in pixels, of the whole painting as it is shown."""
 
 
 class Canvas:
@@ -84,7 +78,7 @@ class Canvas:
         ground, composite, shows = (
             resize(planes, level.size) for planes in (self.ground, self.composite, self.support)
         )
-        context = self._shrunk(self._imitated, level.context, level.context_size)
+        context = shrunk(self._imitated, level.context, level.context_size, self._device)
         return Pictures(context, ground, composite, shows, self._lends(level.context, level.context_size))
 
     def own_size(self) -> Pictures:
@@ -96,13 +90,11 @@ class Canvas:
     @cached_property
     def overview(self) -> Tensor:
         """(3, h, w), all of the painting, no larger than it needs to be shown."""
-        return self._overview(self.painting, Box.whole(self.size))
+        return overview(self.painting, Box.whole(self.size), self._device)
 
     def style_overview(self) -> Tensor:
         """(3, h, w), all that may be imitated, so large."""
-        if self._style is None:
-            return self.overview
-        return self._overview(self._style.picture, self._style.part(math.inf))
+        return self.overview if self._style is None else style_overview(self.painting, self._style, self._device)
 
     @property
     def _imitated(self) -> Array:
@@ -114,26 +106,6 @@ class Canvas:
             return None
         lends = box.of(torch.from_numpy(self._style.lends)).float().to(self._device)
         return resize(lends, size)
-
-    def _overview(self, array: Array, box: Box) -> Tensor:
-        size = fit_longest(*box.size, SHOWN) if max(box.size) > SHOWN else box.size
-        return self._shrunk(array, box, size)
-
-    def _shrunk(self, array: Array, box: Box, size: Size) -> Tensor:
-        """(3, h, w) of a box of a picture, at a size."""
-        factor = max(1, min(whole // side for whole, side in zip(box.size, size, strict=True)))
-        if factor == 1:
-            return resize(self._tensor(array, box, "painting"), size)
-        rows = max(1, STRIP // (box.size[1] * factor)) * factor
-        strips = [
-            self._averaged(array, Box(top, box.left, min(top + rows, box.bottom), box.right), factor)
-            for top in range(box.top, box.bottom, rows)
-        ]
-        return resize(torch.cat(strips, 1), size)
-
-    def _averaged(self, array: Array, box: Box, factor: int) -> Tensor:
-        part = interleaved(array[box.top : box.bottom, box.left : box.right], "painting", self._device)
-        return F.avg_pool2d(part[None], factor, ceil_mode=True)[0].contiguous()
 
     def _tensor(self, array: Array, box: Box, name: str) -> Tensor:
         return to_tensor(array[box.top : box.bottom, box.left : box.right], name, self._device)

@@ -18,8 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from painterly_engine.network import store
+from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.resample import fit_longest
 from painterly_engine.stylization import (
-    MODEL_FILE,
+    MODEL,
     MODEL_FORMAT,
     TENSORS,
     Model,
@@ -27,14 +30,19 @@ from painterly_engine.stylization import (
     nearest_class,
     painting_statistics,
 )
-from painterly_engine.training.evaluate import paintings
+from painterly_engine.training.folders import labels, output_folder, read_painting, readable_as_usual, wide_enough
 from painterly_engine.training.teachers import LAYERS as FIVE
+from painterly_protocol.errors import ErrorCode, PainterlyError
 
 LONGEST = 256
 WAVES = 1024
 LAYERS: tuple[tuple[str, ...], ...] = (("relu4_1",), ("relu2_1", "relu3_1", "relu4_1"), FIVE)
 RIDGES = (0.03, 0.1)
 SEED = 0
+FEWEST = 4
+"""Paintings: two are left out to judge one of them, and a kernel's width takes two more."""
+FULL_SIZE = 10**6
+(BUILT_IN,) = store.BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -110,35 +118,67 @@ def judge(statistics: dict[tuple[str, ...], Tensor], logarithms: Tensor, names: 
     return rows
 
 
-def save(model: Model, path: Path) -> str:
-    """Write the coefficients; returns the file's SHA-256."""
+def save(model: Model, folder: Path, fitted_to: str) -> store.Passport:
+    """Write the coefficients and their passport."""
+    path = folder / f"{MODEL}.safetensors"
     tensors = {name: getattr(model, name).contiguous() for name in TENSORS}
     names = ("layers", "longest", "intercept", "seed", "width")
     about = {name: getattr(model, name) for name in names}
     save_file(tensors, path, {MODEL_FORMAT: json.dumps(about)})
-    return store.file_sha256(path)
+    made_by = "painterly train-stylization"
+    return store.issue(folder, store.Passport(MODEL, made_by, "", store.file_sha256(path), "MIT", fitted_to))
 
 
 def train_stylization(arguments: argparse.Namespace) -> int:
-    """Fit, judge, save; prints a Markdown table."""
+    """Fit, judge, save; prints a Markdown table.
+
+    Raises:
+        PainterlyError: before anything long, for a network, painting or output folder that will not do.
+    """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    labels = json.loads((arguments.paintings / "stylization.json").read_text(encoding="utf-8"))
-    names = sorted(labels, key=int)
-    network = store.load_stored("slim")
-    images = paintings(arguments.paintings, 10**6)
+    labelled = labels(arguments.paintings, FEWEST)
+    names = list(labelled)
+    network = _reading(arguments.weights)
+    images = [_read(arguments.paintings / f"{name}.jpg", network) for name in names]
+    output_folder(arguments.output)
     statistics = {
         layers: torch.stack([painting_statistics(image, network, layers, LONGEST) for image in images])
         for layers in LAYERS
     }
-    logarithms = torch.tensor([labels[name]["stylization_weight"] for name in names]).log()
+    logarithms = torch.tensor([labelled[name].weight for name in names]).log()
     rows = judge(statistics, logarithms, names)
-    print(table(rows, {name: labels[name]["genre"] for name in names}))
+    print(table(rows, {name: labelled[name].genre for name in names}))
     choice = best_choice(statistics, logarithms)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    digest = save(fit(statistics[choice.layers], logarithms, choice), arguments.output / MODEL_FILE)
-    print(f"\n{choice}; {MODEL_FILE} sha256 {digest}")
+    fitted_to = f"fitted to the published stylization weights of {len(names)} paintings; holds no picture"
+    if arguments.weights != BUILT_IN:
+        fitted_to += f"; by the features of {network.name} {network.sha256}"
+    passport = save(fit(statistics[choice.layers], logarithms, choice), arguments.output, fitted_to)
+    print(f"\n{choice}; {MODEL}.safetensors sha256 {passport.sha256}")
+    readable_as_usual(arguments.output / f"{MODEL}.safetensors")
+    print(
+        f"The coefficients are read only from the package, and fit only the network {network.name}, as its slim: copy "
+        f"all files of {arguments.output} to {store.built_in_dir()}."
+    )
     return 0
+
+
+def _reading(weights: str) -> FeatureNetwork:
+    network = NetworkShelf().get(weights)
+    if missing := [layer for layer in FIVE if layer not in network.layers]:
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            f"The network {weights} has no {', '.join(missing)}.",
+            "Give --weights slim, or a network that painterly train-features made.",
+        )
+    return network
+
+
+def _read(path: Path, network: FeatureNetwork) -> Tensor:
+    """A painting at its full size, wide enough for the network once it is scaled to ``LONGEST``."""
+    image = read_painting(path, FULL_SIZE)
+    wide_enough(path, min(fit_longest(image.shape[1], image.shape[2], LONGEST)), network.smallest_side())
+    return image
 
 
 def table(rows: Sequence[Judged], genres: dict[str, str]) -> str:

@@ -26,6 +26,7 @@ from painterly_engine.repaint.scales import Level
 from painterly_engine.repaint.telling import Telling
 from painterly_engine.repaint.wishes import Wishes
 from painterly_engine.resample import fit_longest, resize
+from painterly_engine.shrinking import style_overview
 from painterly_engine.stylization import choose_stylization
 from painterly_engine.surroundings import canvas_of, change_of
 from painterly_engine.tensors import to_tensor
@@ -36,8 +37,6 @@ CALM = 0.12
 """How far the object's statistics follow those of each new frame."""
 STEADY = 30.0
 """Weight of the mean square difference to the frame before, where that is sure."""
-SHOWN = 640
-"""Longest side of the painting, in pixels, when it is judged as a whole."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +158,8 @@ class Repainting:
     ) -> None:
         self._painting, self._settings, self._shelf = to_pixels(painting), settings, shelf
         self._network = shelf.get(weights)
-        overview = resize(to_tensor(painting, "painting", shelf.device), _fitted(painting, SHOWN))
-        self._wishes = Wishes(choose_stylization(None, overview).value, strength, detail)
+        seen = style_overview(painting, None, shelf.device)
+        self._wishes = Wishes(choose_stylization(None, seen).value, strength, detail)
 
     def paint(self, frame: Bytes, mask: Bytes, before: Before | None) -> Array:
         """As ``Painter.paint``."""

@@ -48,6 +48,7 @@ TEXTS = (
     "A picture was damaged, or swapped for another, on its way.",
     "Try again.",
     "The network {name} is not here.",
+    "The file {path} of the package is missing.",
     "Run 'painterly weights fetch {name}'.",
     "In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more.",
     "There is no file of weights at {path}.",
@@ -67,8 +68,7 @@ TEXTS = (
     "The method {name} mixes the painting with another picture, and none is there.",
     "Choose one as the style, or the method global.",
     "The job was cancelled.",
-    "No trained network was at hand: random weights were used, which give noise and blur. "
-    "Run “painterly weights fetch vgg19”.",
+    "Random weights were used, which give noise and blur: they are for tests.",
     "The object is so small or thin at this working size that nothing of the painting was matched to it. "
     "Raise the working size.",
 )
