@@ -14,17 +14,29 @@ from torch import Tensor
 from painterly_engine.network.features import GATYS, VGG19_BLOCKS, FeatureNetwork, random_network
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.training.distill import gram, least_squares_lift
-from painterly_engine.training.pictures import read
+from painterly_engine.training.folders import numbered, read_painting, wide_enough
 from painterly_engine.training.teachers import LAYERS, Teacher, compressed, full
 
 DEAD = 1e-3
 """A channel whose largest activation over all pictures stays below this is dead."""
 
 
+FEWEST = 2
+"""Paintings: lifts are fitted on one half of them and judged on the other."""
+ITERATIONS = 100
+"""Of a texture synthesis."""
+EVALUATIONS = 25
+"""Most that an iteration of a texture synthesis may take, the line search's own limit: torch's limit for all together
+would end a synthesis early."""
+
+
 def paintings(folder: Path, longest: int) -> list[Tensor]:
-    """The numbered pictures of a folder, (3, H, W) RGB in [0, 1]."""
-    files = sorted(folder.glob("*.jpg"), key=lambda path: int(path.stem))
-    return [torch.from_numpy(read(path, longest).transpose(2, 0, 1).copy()) for path in files]
+    """The numbered pictures of a folder, (3, H, W) RGB in [0, 1].
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE.
+    """
+    return [read_painting(path, longest) for path in numbered(folder, FEWEST)]
 
 
 def features_of(network: FeatureNetwork, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -140,7 +152,13 @@ def synthesize(network: FeatureNetwork, texture: Tensor, layers: Sequence[str], 
         targets = {k: gram(v[None])[0] for k, v in features_of(network, texture, layers).items()}
     x = torch.rand(texture.shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
     optimiser = torch.optim.LBFGS(
-        [x], max_iter=iterations, history_size=20, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
+        [x],
+        max_iter=iterations,
+        max_eval=iterations * EVALUATIONS,
+        history_size=20,
+        tolerance_grad=0,
+        tolerance_change=0,
+        line_search_fn="strong_wolfe",
     )
 
     def loss() -> Tensor:
@@ -163,9 +181,8 @@ def fine_energy(image: Tensor) -> float:
     return float(spectrum[:, torch.maximum(x, y) > 0.25].sum() / (height * width) ** 2)
 
 
-def speckle(network: FeatureNetwork, textures: Sequence[Tensor], iterations: int) -> float:
+def speckle(network: FeatureNetwork, textures: Sequence[Tensor], layers: Sequence[str], iterations: int) -> float:
     """Mean over textures of the synthesis' fine energy relative to the texture's own; 1 is perfect."""
-    layers = network.available(LAYERS[:4])
     ratios = [fine_energy(synthesize(network, one, layers, iterations, 0)) / fine_energy(one) for one in textures]
     return sum(ratios) / len(ratios)
 
@@ -181,13 +198,13 @@ def seconds_to(network: FeatureNetwork, layer: str, side: int, repeats: int) -> 
     return found
 
 
-def timing(network: FeatureNetwork, side: int, repeats: int = 5) -> tuple[float, float]:
-    """Median seconds to relu4_1, of the network and of a full-width VGG-19 of random weights, in turn."""
+def timing(network: FeatureNetwork, layer: str, side: int, repeats: int = 5) -> tuple[float, float]:
+    """Median seconds to a layer, of the network and of a full-width VGG-19 of random weights, in turn."""
     wide = random_network(0, 64, GATYS, VGG19_BLOCKS)
     own, full = [], []
     for _ in range(repeats + 1):
-        own += seconds_to(network, "relu4_1", side, 1)
-        full += seconds_to(wide, "relu4_1", side, 1)
+        own += seconds_to(network, layer, side, 1)
+        full += seconds_to(wide, layer, side, 1)
     return _median(own[1:]), _median(full[1:])
 
 
@@ -196,13 +213,20 @@ def _median(values: Sequence[float]) -> float:
 
 
 def evaluate_features(arguments: argparse.Namespace) -> int:
-    """Print the figures as Markdown tables."""
+    """Print the figures as Markdown tables.
+
+    Raises:
+        PainterlyError: before anything long, for a network, teacher or painting that will not do.
+    """
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     network = NetworkShelf().get(arguments.weights)
     genuine, lifted = full(arguments.teacher), compressed(arguments.deep_teacher)
     narrow = full(arguments.deep_teacher).network
     images = paintings(arguments.paintings, arguments.size)
+    least = max(one.smallest_side() for one in (network, genuine.network, narrow))
+    for path, image in zip(numbered(arguments.paintings, FEWEST), images, strict=True):
+        wide_enough(path, min(image.shape[1:]), least)
     _print_fidelity(network, genuine, lifted, narrow, images)
     _print_activity((network, narrow, genuine.network), images)
     _print_speckle((network, narrow, genuine.network), [centre(image, 128) for image in images[1::9]])
@@ -236,17 +260,25 @@ def _print_activity(networks: Sequence[FeatureNetwork], images: Sequence[Tensor]
 
 
 def _print_speckle(networks: Sequence[FeatureNetwork], textures: Sequence[Tensor]) -> None:
-    print("\n| network | fine energy of a texture synthesis / of the texture |\n|---|---|")
+    print("\nFine energy of a texture synthesis, relative to the texture's own.\n")
+    print("| network | style relu1_1 to relu3_1 | relu1_1 to relu4_1 |\n|---|---|---|")
     for network in networks:
-        layers = network.available(LAYERS[:4])
-        print(f"| {network.name} to {layers[-1]} | {speckle(network, textures, 150):.2f} |", flush=True)
+        cells = [_speckle_cell(network, textures, LAYERS[:depth]) for depth in (3, 4)]
+        print(f"| {network.name} | {' | '.join(cells)} |", flush=True)
+
+
+def _speckle_cell(network: FeatureNetwork, textures: Sequence[Tensor], layers: tuple[str, ...]) -> str:
+    if network.available(layers) != layers:
+        return "–"
+    return f"{speckle(network, textures, layers, ITERATIONS):.2f}"
 
 
 def _print_timing(network: FeatureNetwork) -> None:
-    print("\nSeconds forward and backward to relu4_1, in turn.\n")
+    layer = network.available(LAYERS[:4])[-1]
+    print(f"\nSeconds forward and backward to {layer}, in turn.\n")
     print("| side | judged | full VGG-19 | ratio |\n|---|---|---|---|")
     for side in (256, 512):
-        own, wide = timing(network, side)
+        own, wide = timing(network, layer, side)
         print(f"| {side} | {own:.3f} | {wide:.3f} | {wide / own:.1f} |", flush=True)
 
 

@@ -49,6 +49,12 @@ def photograph_files() -> list[Path]:
     return found
 
 
+def missing_photographs() -> list[str]:
+    """The names of those of ``PHOTOGRAPHS`` that are not installed."""
+    found = {path.name for path in photograph_files()}
+    return [name for files in PHOTOGRAPHS.values() for file in files if (name := Path(file).name) not in found]
+
+
 def read(path: Path, longest: int = 640) -> Array:
     """A picture file as RGB, shrunk to at most ``longest`` pixels a side."""
     with Image.open(path) as opened:

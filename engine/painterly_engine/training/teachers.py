@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.network.layouts import recognise
-from painterly_engine.network.store import file_sha256, load_path
+from painterly_engine.network.layouts import COMPRESSED
+from painterly_engine.network.store import load_path
 from painterly_engine.training.batches import batch_features
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
@@ -48,6 +49,7 @@ class Teacher:
 def full(path: Path) -> Teacher:
     """A VGG in any layout, as deep as it goes."""
     network = load_path(path)
+    network.name = path.stem  # as passports have had it from the beginning, whatever results call a user's file
     return Teacher(network, network.available(LAYERS), {})
 
 
@@ -55,17 +57,28 @@ def compressed(path: Path, layers: tuple[str, ...] = LAYERS) -> Teacher:
     """The 16-times compressed VGG-19 of Collaborative Distillation with its lifts (``convNN_aux``) to VGG's width.
 
     Raises:
-        PainterlyError: UNREADABLE_FILE where the file has no such lifts.
+        PainterlyError: as ``load_path``; UNREADABLE_FILE also where the file has no such lifts.
     """
-    loaded = cast(Mapping[str, Mapping[str, Tensor]], torch.load(path, map_location="cpu", weights_only=True))
-    state = loaded.get("model", {})
+    network = load_path(path)
+    network.name = "compressed"
+    state = _state(path)
     keys = {layer: f"conv{layer[4]}{layer[6]}_aux" for layer in layers}
-    if not all(f"{key}.weight" in state for key in keys.values()):
+    needed = {f"{key}.{part}" for key in keys.values() for part in ("weight", "bias")}
+    if not needed <= set(state) or network.available(layers) != layers:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE, f"{path} is no compressed VGG-19 with lifts.", "Use slim_vgg19_teacher.pth."
         )
     lifts = {layer: (state[f"{key}.weight"].float(), state[f"{key}.bias"].float()) for layer, key in keys.items()}
-    return Teacher(recognise(loaded).network("compressed", file_sha256(path)), layers, lifts)
+    return Teacher(network, layers, lifts)
+
+
+def _state(path: Path) -> Mapping[str, Tensor]:
+    """All tensors of a file that ``load_path`` could read, the lifts too, which it leaves out."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    saved = cast(Mapping[str, Any], torch.load(path, map_location="cpu", weights_only=True))
+    inner = saved.get("model")
+    return inner if isinstance(inner, Mapping) else saved
 
 
 def panel(main: Path, deep: Path | None) -> tuple[Teacher, ...]:
@@ -85,3 +98,14 @@ def panel(main: Path, deep: Path | None) -> tuple[Teacher, ...]:
             "Give a whole VGG-19, or the compressed one for the deep layers with --deep-teacher.",
         )
     return first, compressed(deep, missing)
+
+
+def licence(panel: Sequence[Teacher]) -> str:
+    """Of a network that these teachers taught."""
+    owed = [
+        "Collaborative Distillation's compressed VGG-19 (MIT)"
+        if teacher.network.layout.name == COMPRESSED.name
+        else "VGG-19 (CC BY 4.0)"
+        for teacher in panel
+    ]
+    return f"MIT; distilled from {' and '.join(owed)}"
