@@ -7,14 +7,17 @@ from typing import TypeVar
 
 S = TypeVar("S")
 T = TypeVar("T")
+WORDS = ("can't allocate memory", "not enough memory", "could not create a primitive")
+"""The last is oneDNN's, which says no more; what we ask of it is never anything that it cannot do."""
 SHARE = 0.8
 """Of what is free: the rest is for what cannot be counted."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """torch says it in three ways: its own class on devices, a RuntimeError of the CPU's allocator, MemoryError."""
+    """torch says it in four ways: its own class on devices, RuntimeErrors of the CPU's allocator and of oneDNN's, and
+    MemoryError."""
     name, text = type(error).__name__, str(error)
-    cpu = isinstance(error, RuntimeError) and ("can't allocate memory" in text or "not enough memory" in text)
+    cpu = isinstance(error, RuntimeError) and any(words in text for words in WORDS)
     return isinstance(error, MemoryError) or name == "OutOfMemoryError" or cpu
 
 
