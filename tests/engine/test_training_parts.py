@@ -193,6 +193,9 @@ def test_the_panel_of_the_reference_weights(shared: Path) -> None:
     weights = shared / "weights"
     first, second = teachers.panel(weights / "vgg19_normalised_to_relu3_1.pth", weights / "slim_vgg19_teacher.pth")
     assert first.layers == LAYERS[:3] and second.layers == LAYERS[3:]
+    assert teachers.licence((first, second)) == store.passport_of("slim").licence
+    assert teachers.licence((first,)) == "MIT; distilled from VGG-19 (CC BY 4.0)"
+    assert f"{first.network.name} {first.network.sha256}, {second.network.name}" in store.passport_of("slim").notes
     found = second.features(torch.rand(1, 3, 48, 48))
     assert found["relu4_1"].shape == (1, 512, 6, 6) and found["relu5_1"].shape == (1, 512, 3, 3)
     with pytest.raises(PainterlyError):
@@ -239,3 +242,20 @@ def test_texture_synthesis_comes_closer() -> None:
     start = torch.rand(texture.shape, generator=torch.Generator().manual_seed(0))
     made = evaluate.synthesize(network, texture, ["relu1_1"], 15, 0)
     assert distance(made) < 0.5 * distance(start)
+
+
+def test_speckle_has_a_column_for_each_depth_that_a_network_reaches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluate, "speckle", lambda *given: float(len(given[2])))
+    short, deep = random_network(0, 2, TORCHVISION, (2, 2, 1)), random_network(0, 2, TORCHVISION, (2, 2, 3, 1))
+    short.name, deep.name = "short", "deep"
+    evaluate._print_speckle((short, deep), images(1))
+    assert capsys.readouterr().out.splitlines()[-2:] == ["| short | 3.00 | – |", "| deep | 3.00 | 4.00 |"]
+
+
+def test_speckle_is_what_a_synthesis_has_more_of_than_its_texture() -> None:
+    network, textures = random_network(0, 4), images(2)
+    made = [evaluate.synthesize(network, texture, LAYERS[:2], 3, 0) for texture in textures]
+    ratios = [evaluate.fine_energy(a) / evaluate.fine_energy(b) for a, b in zip(made, textures, strict=True)]
+    assert evaluate.speckle(network, textures, LAYERS[:2], 3) == pytest.approx(sum(ratios) / 2)

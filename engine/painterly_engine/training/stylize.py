@@ -157,8 +157,8 @@ def train_stylization(arguments: argparse.Namespace) -> int:
     print(f"\n{choice}; {MODEL}.safetensors sha256 {passport.sha256}")
     readable_as_usual(arguments.output / f"{MODEL}.safetensors")
     print(
-        f"The coefficients are read only from the package, and fit only the network {network.name}, as its slim: copy "
-        f"all files of {arguments.output} to {store.built_in_dir()}."
+        f"The coefficients fit only the network {arguments.weights}, and the package reads its own of both: copy all "
+        f"files of {arguments.output} to {store.built_in_dir()}."
     )
     return 0
 
