@@ -28,9 +28,9 @@ def show_all(_: argparse.Namespace) -> int:
     chosen = resolve("auto")
     for listed in describe():
         state = f"{listed.size / 1e6:.1f} MB, sha256 {listed.sha256[:12]}" if listed.stored else "not here"
-        if listed.name in BUILT_IN and not (listed.stored and listed.sha256):
-            state = f"missing or damaged. {repair_built_in()}"
         used = ", used by default" if listed.name == chosen else ""
+        if listed.name in BUILT_IN and not (listed.stored and listed.sha256):
+            state, used = f"missing or damaged. {repair_built_in()}", ""
         print(f"{listed.name:8} {state}{used}\n         {listed.source}\n         {listed.licence}")
     return 0
 
