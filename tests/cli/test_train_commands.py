@@ -70,6 +70,7 @@ FEATURES = "train-features --teacher short.safetensors -o out"
         ("train-decoders -o empty", "There is no slim.safetensors in empty"),
         ("train-decoders -o no", "There is no slim.safetensors in no"),
         ("train-stylization --paintings no -o out", "There is no file no/stylization.json"),
+        ("train-stylization --paintings file -o out", "There is no file file/stylization.json"),
         ("train-stylization --paintings plain -o out --weights no.pth", "There is no file of weights at no.pth"),
         ("train-stylization --paintings plain -o out --weights short.safetensors", "has no relu4_1, relu5_1"),
         ("train-stylization --paintings plain -o file", "file cannot be written"),

@@ -108,7 +108,7 @@ def labels(folder: Path, fewest: int) -> dict[str, Label]:
             name: Label(str(told[name]["genre"]), float(told[name]["stylization_weight"]))
             for name in sorted(told, key=int)
         }
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise _bad(f"There is no file {file}.") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _bad(f"{file} does not give every painting's genre and stylization_weight.") from error
