@@ -13,7 +13,7 @@ from painterly_engine.arrays import to_pixels
 from painterly_engine.change import Change
 from painterly_engine.first_look import NETWORK, run_instant
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.network.shelf import AUTO, RANDOM, NetworkShelf, ensure
+from painterly_engine.network.shelf import AUTO, RANDOM, NetworkShelf
 from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer, Relay
 from painterly_engine.published import run_first_pass, run_published
@@ -50,7 +50,6 @@ def run_request(request: HarmonizeRequest, shelf: NetworkShelf, observer: Observ
     clock = _PhaseClock(observer)
     clock.report(Phase.LOADING, 0.0)
     forward, wanted = is_forward(request.parameters), request.parameters.weights
-    ensure(wanted)
     network = shelf.get(NETWORK if forward else wanted)
     clock.report(Phase.PREPARING, 0.0)
     try:

@@ -130,11 +130,8 @@ def test_feed_forward_says_that_it_did_not_use_the_network_asked_for(method: dic
         return run_request(request, NetworkShelf("cpu"), SILENT).metadata["notes"]
 
     assert notes("auto") == notes("slim") == []
-    assert "random was not used" in str(notes("random"))
-    for nothing in ("vgg19", "/nowhere.pth"):
-        with pytest.raises(PainterlyError) as refused:
-            notes(nothing)
-        assert refused.value.code is ErrorCode.WEIGHTS_MISSING
+    for other in ("random", "vgg19", "/nowhere.pth"):
+        assert f"{other} was not used" in str(notes(other))
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))

@@ -112,19 +112,6 @@ def digest(weights: str) -> str:
         ) from error
 
 
-def ensure(weights: str) -> None:
-    """Whether there is something behind a name or path, without loading it.
-
-    Raises:
-        PainterlyError: WEIGHTS_MISSING.
-    """
-    name = resolve(weights)
-    if _is_name(name):
-        store.passport_of(name)
-    elif name != RANDOM and name not in AS_WIDE_AS_VGG:
-        store.existing(_split(name)[1].expanduser())
-
-
 class NetworkShelf:
     """Networks by the user's name for them; the last one asked for stays loaded.
 

@@ -181,7 +181,12 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
         PainterlyError: WEIGHTS_MISSING, WEIGHTS_CORRUPT, or UNREADABLE_FILE for an unknown layout or a file that may
             not be read.
     """
-    existing(path)
+    if not path.is_file():
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"There is no file of weights at {path}.",
+            "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
+        )
     try:
         digest = file_sha256(path)
         if path.suffix == ".safetensors":
@@ -196,19 +201,6 @@ def load_path(path: Path, layout: str = "") -> FeatureNetwork:
     if not isinstance(state, Mapping):
         raise corrupt(path, "It must hold a state dict: save it with torch.save(model.state_dict(), PATH).")
     return _network_of(recognise(state, digest, layout), path, digest)
-
-
-def existing(path: Path) -> None:
-    """
-    Raises:
-        PainterlyError: WEIGHTS_MISSING.
-    """
-    if not path.is_file():
-        raise PainterlyError(
-            ErrorCode.WEIGHTS_MISSING,
-            f"There is no file of weights at {path}.",
-            "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
-        )
 
 
 def _read_saved(path: Path) -> object:
