@@ -165,14 +165,11 @@ def _built_in() -> FeatureNetwork:
 
 @lru_cache(maxsize=1)
 def load_model(path: Path) -> Model:
-    """Read what ``painterly train-stylization`` wrote.
+    """Read what ``painterly train-stylization`` wrote, which must be there.
 
     Raises:
-        PainterlyError: WEIGHTS_MISSING or WEIGHTS_CORRUPT.
+        PainterlyError: WEIGHTS_CORRUPT.
     """
-    repair = store.repair_built_in()
-    if not path.is_file():
-        raise PainterlyError(ErrorCode.WEIGHTS_MISSING, f"There are no stylization coefficients at {path}.", repair)
     try:
         with safe_open(path, "pt") as file:
             about = json.loads(file.metadata()[MODEL_FORMAT])
@@ -186,7 +183,7 @@ def load_model(path: Path) -> Model:
                 **tensors,
             )
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise store.corrupt(path, repair) from error
+        raise store.corrupt(path, store.repair_built_in()) from error
 
 
 def _letters(text: str) -> str:

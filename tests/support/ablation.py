@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from importlib.machinery import SourceFileLoader
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ class Judge:
     """The figures of ``measure.py``, which knows its own results' names only and judges others' with them each time."""
 
     def __init__(self, shared: Path, folder: Path, ids: list[str]) -> None:
-        path = shared / "quality" / "measure.py"
-        self._measure: Any = SourceFileLoader("measure", str(path)).load_module()
+        sys.path.insert(0, str(shared / "quality"))
+        self._measure = import_module("measure")
         self._style, self._lpips = self._measure.Style(), self._measure.Lpips()
         self.pairs = {name: self._pair(shared / "pairs" / name, folder / "given" / name) for name in ids}
 

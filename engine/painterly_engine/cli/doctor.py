@@ -84,20 +84,16 @@ def _why_not() -> str:
 
 
 def _networks() -> Iterator[Finding]:
-    from painterly_engine.network.shelf import describe, resolve
-    from painterly_engine.network.store import SHIPPED, verify
+    from painterly_engine.network.fetch import PUBLISHED
+    from painterly_engine.network.shelf import resolve
+    from painterly_engine.network.store import SHIPPED, is_stored, verify
 
-    for name in SHIPPED:
-        verify(name)
-        yield Finding("network", f"{name}: as recorded")
-    for listed in describe():
-        if listed.name in SHIPPED:
-            continue
-        if listed.stored:
-            verify(listed.name)
-            yield Finding("network", f"{listed.name}: as recorded")
+    for name in (*SHIPPED, *PUBLISHED):
+        if name in SHIPPED or is_stored(name):
+            verify(name)
+            yield Finding("network", f"{name}: as recorded")
         else:
-            yield Finding("network", f"{listed.name}: not here; “painterly weights fetch {listed.name}” gets it")
+            yield Finding("network", f"{name}: not here; “painterly weights fetch {name}” gets it")
     yield Finding("network", f"used by default: {resolve('auto')}")
 
 

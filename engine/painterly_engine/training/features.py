@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from painterly_engine.network.store import (
     built_in_dir,
     corrupt,
     file_sha256,
+    issue,
     read_safetensors,
     store_in,
 )
@@ -158,7 +159,7 @@ def _decoders(arguments: argparse.Namespace, gallery: list[pictures.Array], devi
         f"{len(crops.gallery)} pictures, crops of {crops.size} px, {plan.steps} steps, seed {plan.seed}, half precision"
     )
     passport = Passport("slim_decoders", SOURCE, origin.sha256, file_sha256(file), origin.licence, notes)
-    file.with_suffix(".json").write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
+    issue(arguments.output, passport)
     log(f"slim_decoders.safetensors sha256 {passport.sha256}")
 
 
