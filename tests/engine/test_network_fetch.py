@@ -17,6 +17,7 @@ import torch
 from painterly_engine.network import fetch, store
 from painterly_engine.network.features import random_network
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from support.failing import caught, no_room
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +204,16 @@ def test_a_full_disk_keeps_the_part_and_says_where(
         fetch.fetch(published(server))
     assert "No space left" in caught.value.sentence and str(data_dir) in caught.value.sentence
     assert "PAINTERLY_DATA_DIR" in caught.value.advice
+
+
+def test_a_disk_that_is_full_once_all_has_come_keeps_it_and_says_where(server: Server, data_dir: Path) -> None:
+    part(data_dir).parent.mkdir(parents=True)
+    part(data_dir).write_bytes(server.content)
+    with no_room(), caught(ErrorCode.WEIGHTS_MISSING) as refused:
+        fetch.fetch(published(server))
+    assert "could not be written" in refused.value.sentence and "File too large" in refused.value.sentence
+    assert [file.name for file in part(data_dir).parent.iterdir()] == [part(data_dir).name]
+    assert_stored(server, fetch.fetch(published(server)), data_dir)
 
 
 def test_published_addresses_carry_their_digits() -> None:

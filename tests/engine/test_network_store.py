@@ -23,6 +23,7 @@ from painterly_engine.network.features import CAFFE, VGG19_BLOCKS, random_networ
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.network.shelf import NetworkShelf, describe, fetch_by_name, resolve
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from support.failing import no_room
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,15 @@ def test_what_is_stored_comes_back_bit_for_bit() -> None:
     assert loaded.layout == CAFFE and loaded.sha256 == "ab" * 32 and loaded.name == "vgg19"
     expected, got = small().network("x")(image, layers), loaded(image, layers)
     assert all(torch.equal(expected[layer], got[layer]) for layer in layers)
+
+
+def test_what_finds_no_room_leaves_the_file_of_before(tmp_path: Path) -> None:
+    file = tmp_path / "net.safetensors"
+    digest = store.save(file, small())
+    with no_room(), pytest.raises(OSError, match="File too large"):
+        store.save(file, small(1))
+    assert store.file_sha256(file) == digest
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_passport_holds_the_digest_of_the_file(data_dir: Path) -> None:

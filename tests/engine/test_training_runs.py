@@ -26,6 +26,7 @@ from painterly_engine.training.crops import Crops
 from painterly_engine.training.distill import Plan, distill
 from painterly_engine.training.pictures import gallery
 from painterly_engine.training.teachers import LAYERS, Teacher
+from support.failing import no_room
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,18 @@ def test_all_that_is_made_has_the_mode_of_any_new_file(trained: Path, tmp_path: 
     usual = stat.S_IMODE((tmp_path / "new").stat().st_mode)
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in trained.iterdir()}
     assert len(modes) == 5 and set(modes.values()) == {usual}, modes
+
+
+def test_a_disk_that_fills_during_a_training_is_said(
+    teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"train-features --teacher {teacher} -o {tmp_path} {' '.join(QUICK)} --steps 1 --crop 32"
+    threads = torch.get_num_threads()
+    for room, file in ((100, "train.log"), (3000, "slim.safetensors")):
+        with no_room(room):
+            assert main(command.split()) == 1
+        assert f"painterly: {tmp_path / file} cannot be written: File too large." in capsys.readouterr().err
+    torch.set_num_threads(threads)
 
 
 def test_decoders_by_themselves_are_those_of_the_whole_run(
@@ -263,3 +276,12 @@ def test_the_estimator_can_be_fitted_to_the_network_just_trained(
     assert len(model.mean) == 2 * sum(widths)
     assert store.file_sha256(weights) in json.loads(file.with_suffix(".json").read_text())["notes"]
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(file.with_suffix(".json").stat().st_mode)
+
+
+def test_an_estimator_that_finds_no_room_is_said(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with no_room():
+        assert main(["train-stylization", "--paintings", str(labelled), "-o", str(tmp_path / "out")]) == 1
+    assert "stylization.safetensors cannot be written: File too large." in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())

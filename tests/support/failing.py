@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,3 +26,18 @@ def hear(client: EngineClient, messages: list[EngineMessage]) -> list[EngineMess
     """Add what arrives within a moment to ``messages``, and return them."""
     messages += client.events(0.1)
     return messages
+
+
+@contextmanager
+def no_room(least: int = 1000) -> Iterator[None]:
+    """No file may become larger than ``least`` bytes in here: what is written beyond is refused as by a full disk."""
+    if sys.platform == "win32":
+        pytest.skip("Windows limits no file's size")
+    import resource
+
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)

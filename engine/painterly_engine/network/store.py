@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from painterly_engine.network.features import POOL, FeatureNetwork
@@ -81,25 +81,34 @@ def is_stored(name: str) -> bool:
 
 
 def save(path: Path, network: Recognised) -> str:
-    """Write the convolutions and layout; the file appears whole or not at all.
-
-    Returns:
-        The file's SHA-256.
-    """
+    """As ``write_tensors``, the convolutions and layout."""
     tensors: dict[str, Tensor] = {}
     for layer, (weight, bias) in network.convolutions.items():
         tensors[f"{layer}.weight"], tensors[f"{layer}.bias"] = weight.contiguous(), bias.contiguous()
     # One entry, because safetensors writes several in no fixed order and the same network should be the same file.
-    metadata = {FORMAT: json.dumps({"layout": network.layout.name, "steps": network.steps})}
+    return write_tensors(path, tensors, {FORMAT: json.dumps({"layout": network.layout.name, "steps": network.steps})})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
+    """Write a safetensors file, which appears whole or not at all and is read by whom its folder's others are.
+
+    Not by safetensors' own ``save_file``: it says of a full disk what is no OSError, and lets only the owner read.
+
+    Returns:
+        The file's SHA-256.
+
+    Raises:
+        OSError: the disk is full or not ours to write.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.new")
+    content = serialize(tensors, metadata)
     try:
-        save_file(tensors, partial, metadata)
-        digest = file_sha256(partial)
+        partial.write_bytes(content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return digest
+    return hashlib.sha256(content).hexdigest()
 
 
 def store(name: str, network: Recognised, source: str, source_sha256: str, licence: str, notes: str = "") -> Passport:

@@ -12,7 +12,6 @@ from typing import Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from painterly_engine.device import choose
 from painterly_engine.instant.decoder import decoder_tensors
@@ -26,11 +25,12 @@ from painterly_engine.network.store import (
     issue,
     read_safetensors,
     store_in,
+    write_tensors,
 )
 from painterly_engine.training import decoders, distill, pictures, teachers
 from painterly_engine.training.crops import Crops
 from painterly_engine.training.distill import Log, Plan
-from painterly_engine.training.folders import output_folder, readable_as_usual, unwritable
+from painterly_engine.training.folders import output_folder, writing
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 SOURCE = "painterly train-features"
@@ -51,7 +51,7 @@ def train_features(arguments: argparse.Namespace) -> int:
     for teacher in panel:
         log(f"teacher {teacher.network.name} sha256 {teacher.network.sha256} for {', '.join(teacher.layers)}")
     _features(arguments, Crops(gallery, arguments.crop), panel, device, log)
-    _decoders(arguments, gallery, device, log)
+    _decoders(arguments, gallery, *_trained(arguments.output), device, log)
     folder, file = (shlex.quote(str(path)) for path in (arguments.output, arguments.output / NETWORK))
     print(
         f"To paint with the network: painterly harmonize --weights {file} …; its decoders are read only from the "
@@ -69,11 +69,11 @@ def train_decoders(arguments: argparse.Namespace) -> int:
             WEIGHTS_CORRUPT where the folder's network is not what train-features left there.
     """
     device = choose(arguments.device)
-    _, passport = _trained(arguments.output)
+    network, passport = _trained(arguments.output)
     output_folder(arguments.output)
     log = _logger(arguments.output / LOG, "a")
     log(f"train-decoders begins: new decoders only, of {NETWORK} sha256 {passport.sha256}")
-    _decoders(arguments, _prepare(arguments, device, log), device, log)
+    _decoders(arguments, _prepare(arguments, device, log), network, passport, device, log)
     print(
         f"Decoders are read only from the package, beside their network: copy all files of {arguments.output} to "
         f"{built_in_dir()}."
@@ -118,9 +118,8 @@ def _features(
     licence = teachers.licence(panel)
 
     def keep(network: Recognised) -> Passport:
-        passport = store_in(arguments.output, "slim", network, SOURCE, "", licence, notes)
-        readable_as_usual(arguments.output / NETWORK)
-        return passport
+        with writing(arguments.output / NETWORK):
+            return store_in(arguments.output, "slim", network, SOURCE, "", licence, notes)
 
     def snapshot(network: Recognised) -> None:
         keep(network)
@@ -146,33 +145,37 @@ def _trained(folder: Path) -> tuple[FeatureNetwork, Passport]:
     return network, passport
 
 
-def _decoders(arguments: argparse.Namespace, gallery: list[pictures.Array], device: torch.device, log: Log) -> None:
+def _decoders(
+    arguments: argparse.Namespace,
+    gallery: list[pictures.Array],
+    network: FeatureNetwork,
+    origin: Passport,
+    device: torch.device,
+    log: Log,
+) -> None:
     crops = Crops(gallery, arguments.decoder_crop)
-    network, origin = _trained(arguments.output)
     plan = replace(Plan(seed=arguments.seed, steps=arguments.decoder_steps), crops=8, rate=1e-3)
     log(f"{plan.crops} crops of {crops.size} px a step, rate {plan.rate}")
     trained = decoders.train_decoders(crops, network, plan, device, log)
     file = arguments.output / "slim_decoders.safetensors"
-    save_file(decoder_tensors(trained), file)
-    readable_as_usual(file)
     notes = (
         f"{len(crops.gallery)} pictures, crops of {crops.size} px, {plan.steps} steps, seed {plan.seed}, half precision"
     )
-    passport = Passport("slim_decoders", SOURCE, origin.sha256, file_sha256(file), origin.licence, notes)
-    issue(arguments.output, passport)
-    log(f"slim_decoders.safetensors sha256 {passport.sha256}")
+    with writing(file):
+        digest = write_tensors(file, decoder_tensors(trained))
+        issue(arguments.output, Passport("slim_decoders", SOURCE, origin.sha256, digest, origin.licence, notes))
+    log(f"slim_decoders.safetensors sha256 {digest}")
 
 
 def _logger(file: Path, mode: Literal["w", "a"]) -> Log:
     """Each line to the terminal and, with the time, to a file that begins anew or goes on."""
-    try:
+    with writing(file):
         stream = file.open(mode, encoding="utf-8")
-    except OSError as error:
-        raise unwritable(file, error) from error
 
     def log(line: str) -> None:
         print(line, flush=True)
-        stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
-        stream.flush()
+        with writing(file):
+            stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+            stream.flush()
 
     return log

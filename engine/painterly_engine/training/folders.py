@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,26 +25,25 @@ def output_folder(folder: Path) -> None:
     Raises:
         PainterlyError: UNREADABLE_FILE with the system's reason.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What goes wrong with it in here is said to be that it cannot be written.
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE with the system's reason.
+    """
+    try:
+        yield
     except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> PainterlyError:
-    """The error for a place that nothing can be written to."""
-    return PainterlyError(
-        ErrorCode.UNREADABLE_FILE, f"{path} cannot be written: {error.strerror}.", "Choose another folder with -o."
-    )
-
-
-def readable_as_usual(path: Path) -> None:
-    """Give a file the mode of any new one: safetensors writes what only its owner may read."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+        raise PainterlyError(
+            ErrorCode.UNREADABLE_FILE, f"{path} cannot be written: {error.strerror}.", "Choose another folder with -o."
+        ) from error
 
 
 def numbered(folder: Path, fewest: int) -> list[Path]:

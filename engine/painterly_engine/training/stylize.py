@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from painterly_engine.network import store
@@ -30,7 +29,7 @@ from painterly_engine.stylization import (
     nearest_class,
     painting_statistics,
 )
-from painterly_engine.training.folders import labels, output_folder, read_painting, readable_as_usual, wide_enough
+from painterly_engine.training.folders import labels, output_folder, read_painting, wide_enough, writing
 from painterly_engine.training.teachers import LAYERS as FIVE
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
@@ -124,9 +123,10 @@ def save(model: Model, folder: Path, fitted_to: str) -> store.Passport:
     tensors = {name: getattr(model, name).contiguous() for name in TENSORS}
     names = ("layers", "longest", "intercept", "seed", "width")
     about = {name: getattr(model, name) for name in names}
-    save_file(tensors, path, {MODEL_FORMAT: json.dumps(about)})
     made_by = "painterly train-stylization"
-    return store.issue(folder, store.Passport(MODEL, made_by, "", store.file_sha256(path), "MIT", fitted_to))
+    with writing(path):
+        digest = store.write_tensors(path, tensors, {MODEL_FORMAT: json.dumps(about)})
+        return store.issue(folder, store.Passport(MODEL, made_by, "", digest, "MIT", fitted_to))
 
 
 def train_stylization(arguments: argparse.Namespace) -> int:
@@ -155,7 +155,6 @@ def train_stylization(arguments: argparse.Namespace) -> int:
         fitted_to += f"; by the features of {network.name} {network.sha256}"
     passport = save(fit(statistics[choice.layers], logarithms, choice), arguments.output, fitted_to)
     print(f"\n{choice}; {MODEL}.safetensors sha256 {passport.sha256}")
-    readable_as_usual(arguments.output / f"{MODEL}.safetensors")
     print(
         f"The coefficients fit only the network {arguments.weights}, and the package reads its own of both: copy all "
         f"files of {arguments.output} to {store.built_in_dir()}."
