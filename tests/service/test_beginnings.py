@@ -105,8 +105,6 @@ def test_a_worker_killed_before_it_is_ready_is_said_and_the_next_job_has_another
     with RealEngine(folder.parent, runner=HANGING_FACTORY) as engine, engine.connect() as client:
         wait_until(lambda: lines(hang))
         doomed = int(lines(hang)[0])
-        hang.unlink()
-        hang.touch()
         os.kill(doomed, signal.SIGKILL)
         wait_until(lambda: client.status(30).state is EngineState.FAILED)
         hang.unlink()

@@ -82,9 +82,9 @@ def test_the_order_of_a_thousand_jobs_is_told_at_once() -> None:
     """It is told whenever a job comes or goes."""
     waiting = [job(str(n), f"client {n % 7}", list(Priority)[n % 3]) for n in range(1000)]
     queue = queue_of(*waiting, room=Room(jobs=1000, of_one=1000))
-    began = time.perf_counter()
+    began = time.thread_time()
     assert len(queue.waiting) == 1000
-    assert time.perf_counter() - began < 0.5, "it used to be seconds"
+    assert time.thread_time() - began < 0.5, "it used to be seconds"
 
 
 def test_clients_take_turns_each_in_its_own_order() -> None:

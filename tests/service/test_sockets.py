@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from painterly_protocol.listener import Transport
 from painterly_protocol.messages import Hello
 from support import jobs
 from support.fake_engine import wait_until
+from support.ports import reserved_port
 from support.real_engine import RealEngine, harmonized, worker_pid
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -26,6 +26,12 @@ ANYWHERE = {"00000000", "0" * 32}
 LOOPBACK = {"0100007F"}
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with reserved_port() as reserved:
+        yield reserved
+
+
 @pytest.fixture(params=["ipc", "tcp", "deep", "listen"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealEngine]:
     """In its own folder; on loopback TCP; there with its worker, the folder's path being too long for sockets; in its
@@ -33,8 +39,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     options: tuple[str, ...] = ()
     if request.param == "listen":
         monkeypatch.setenv("PAINTERLY_KEYS_DIR", str(tmp_path / "keys"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = request.getfixturevalue("port")
         Keyring().add("ada", f"127.0.0.1:{port}")
         options = ("--listen", f"*:{port}")
     transport = {"ipc": Transport.IPC, "tcp": Transport.TCP}.get(request.param)

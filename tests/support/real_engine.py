@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -76,14 +77,16 @@ class RealEngine:
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def events(self, what: str) -> list[dict[str, str]]:
-        """The log's lines of one event, taken apart; ``at`` is the time of day in seconds."""
+        """The log's lines of one event, taken apart; ``at`` is the moment in seconds."""
         found = []
-        for line in self.log().splitlines():
-            _day, clock, *_ = line.split(" ", 2)
+        whole, _, _being_written = self.log().rpartition("\n")
+        for line in whole.splitlines():
+            if f"event={what}" not in line:
+                continue
+            day, clock, *_ = line.replace(",", ".", 1).split(" ", 2)
             pairs = dict(word.partition("=")[::2] for word in shlex.split(line) if "=" in word)
             if pairs.get("event") == what:
-                hours, minutes, seconds = clock.replace(",", ".").split(":")
-                found.append({**pairs, "at": str(int(hours) * 3600 + int(minutes) * 60 + float(seconds))})
+                found.append({**pairs, "at": str(datetime.fromisoformat(f"{day} {clock}").timestamp())})
         return found
 
     def kill(self) -> None:
@@ -95,7 +98,7 @@ class RealEngine:
     ) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=DEADLINE_S)
 
 
 def worker_pid(client: EngineClient) -> int:
