@@ -52,8 +52,9 @@ def join(options: ClusterOptions, leaving: contextlib.ExitStack) -> None:
 
 
 def _enter(address: str) -> None:
-    """Once more where the first time failed in there: a busy head node stops waiting for the process that it starts for
-    every guest after 30 s."""
+    """Once more where the first time failed in there: the process that the head node starts for every guest may not
+    come up within the 30 s that it waits, on a busy machine or since gRPC broke it off in its fork
+    (https://github.com/ray-project/ray/issues/63202)."""
     try:
         ray.init(address, log_to_driver=False)
     except ConnectionAbortedError:
