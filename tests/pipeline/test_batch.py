@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Progress, Result
 from painterly_protocol.request import HarmonizeRequest, Parameters
 from support import jobs
+from support.halting import killed_after
 from support.real_engine import RealEngine
 
 QUICK = ["--preset", "published", "--weights", "random", "--size", "48", "--iterations", "1", "--inline"]
@@ -369,10 +369,7 @@ def painterly(*arguments: str | Path) -> subprocess.Popen[str]:
 
 def test_a_batch_that_was_killed_goes_on_where_it_was(pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with painterly("batch", pairs, "-o", out, *QUICK) as process:
-        assert process.stderr is not None
-        assert any("1: made" in line for line in process.stderr)
-        process.send_signal(signal.SIGKILL)
+    killed_after("1: made", "batch", pairs, "-o", out, *QUICK)
     first = (out / "1.png").stat().st_mtime_ns, (out / "1.png").read_bytes()
     assert not (out / "contact-sheet.html").exists()
     with painterly("batch", pairs, "-o", out, *QUICK) as process:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +36,7 @@ from painterly_engine.video.painters import Before, FeedForward, Repainting, Sta
 from painterly_engine.video.trial import run_trials
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.request import HarmonizeRequest
+from support.halting import killed_after
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 12
 PATIENCE_S = 300
@@ -439,10 +439,7 @@ class TestCommand:
 
     def test_a_video_that_was_killed_goes_on_and_ends_the_same(self, clip: Path, painted: Path, tmp_path: Path) -> None:
         job = [clip, "--painting", painted, "--masks", clip.with_name("masks"), "--size", "64"]
-        with self.start(*job, "-o", tmp_path / "killed.mp4") as process:
-            assert process.stderr is not None
-            assert any(line.startswith("10 of 12") for line in process.stderr)
-            process.send_signal(signal.SIGKILL)
+        killed_after("10 of 12", "video", *job, "-o", tmp_path / "killed.mp4")
         assert not (tmp_path / "killed.mp4").exists()
         kept = len(list((tmp_path / "killed.mp4.frames").glob("*.png")))
         assert kept >= 10
