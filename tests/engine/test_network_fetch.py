@@ -49,6 +49,7 @@ class Server:
     says_length: bool = True
     breaks_after: int | None = None
     status: int = 200
+    goes_on: threading.Event | None = None  # half is sent; the rest when it is set
     ranges: list[str | None] = field(default_factory=list)
     address: str = ""
 
@@ -72,6 +73,12 @@ class Handler(BaseHTTPRequestHandler):
         if state.says_length:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if state.goes_on is not None:
+            half = len(body) // 2
+            self.wfile.write(body[:half])
+            self.wfile.flush()
+            state.goes_on.wait(60)
+            body = body[half:]
         self.wfile.write(body if state.breaks_after is None else body[: state.breaks_after])
 
     def log_message(self, format: str, *args: object) -> None:
@@ -212,7 +219,30 @@ def test_a_disk_that_is_full_once_all_has_come_keeps_it_and_says_where(server: S
     with no_room(), caught(ErrorCode.WEIGHTS_MISSING) as refused:
         fetch.fetch(published(server))
     assert "could not be written" in refused.value.sentence and "File too large" in refused.value.sentence
-    assert [file.name for file in part(data_dir).parent.iterdir()] == [part(data_dir).name]
+    kept = sorted(file.name for file in part(data_dir).parent.iterdir())
+    assert kept == ["vgg19.pth.lock", "vgg19.pth.part"]
+    assert_stored(server, fetch.fetch(published(server)), data_dir)
+
+
+def test_a_second_download_of_one_network_is_refused_and_the_first_unharmed(server: Server, data_dir: Path) -> None:
+    server.goes_on = threading.Event()
+    begun = threading.Event()
+    made: list[store.Passport] = []
+    first = threading.Thread(
+        target=lambda: made.append(fetch.fetch(published(server), lambda done, _total: done and begun.set()))
+    )
+    first.start()
+    try:
+        assert begun.wait(60)
+        with pytest.raises(PainterlyError) as caught:
+            fetch.fetch(published(server))
+    finally:
+        server.goes_on.set()
+        first.join()
+    assert caught.value.code is ErrorCode.WEIGHTS_MISSING
+    assert caught.value.sentence == "The network vgg19 is being downloaded already."
+    assert server.ranges == [None], "the second one asked nothing"
+    assert_stored(server, made[0], data_dir)
     assert_stored(server, fetch.fetch(published(server)), data_dir)
 
 

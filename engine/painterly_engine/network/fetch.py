@@ -1,22 +1,25 @@
 """Download torchvision's VGG weights, check them, and keep their convolutions.
 
 The whole file is 550 MB, most of it the classifier; what is kept is 56 to 77 MB. A download that breaks off leaves
-``NAME.pth.part`` and goes on from there the next time, where the server allows it.
+``NAME.pth.part`` and goes on from there the next time, where the server allows it. One process at a time writes it: the
+one that holds ``NAME.pth.lock``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import pickle
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from painterly_engine.file_lock import FileLock
 from painterly_engine.network import store
 from painterly_engine.network.layouts import recognise
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -53,16 +56,14 @@ def fetch(published: Published, progress: Progress = ignore_progress) -> store.P
     """Download, check, slim to the convolutions and store.
 
     Raises:
-        PainterlyError: WEIGHTS_MISSING where the download fails (what came is kept for the next try),
-            WEIGHTS_CORRUPT where the file is not the published one (it is deleted).
+        PainterlyError: WEIGHTS_MISSING where the download fails (what came is kept for the next try) or another one of
+            this network is under way, WEIGHTS_CORRUPT where the file is not the published one (it is deleted).
     """
     part = store.weights_dir() / f"{published.name}.pth.part"
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        _download(published.address, part, progress)
-        digest = _checked_digest(part, published)
-        state = torch.load(part, map_location="cpu", weights_only=True)
-        passport = store.store(published.name, recognise(state, digest), published.address, digest, published.licence)
+        with _alone(published, part.with_suffix(".lock")):
+            return _fetch(published, part, progress)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise _failed(published, f"The download of {published.name} failed: {_reason(error)}.") from error
     except OSError as error:
@@ -71,11 +72,41 @@ def fetch(published: Published, progress: Progress = ignore_progress) -> store.P
             f"The download of {published.name} could not be written to {part.parent}: {_reason(error)}.",
             f"Make room or set PAINTERLY_DATA_DIR to another folder, then {_again(published)}",
         ) from error
+
+
+def _fetch(published: Published, part: Path, progress: Progress) -> store.Passport:
+    _download(published.address, part, progress)
+    digest = _checked_digest(part, published)
+    try:
+        state = torch.load(part, map_location="cpu", weights_only=True)
+        found = recognise(state, digest)
     except (RuntimeError, pickle.UnpicklingError) as error:
         part.unlink(missing_ok=True)
         raise store.corrupt(part, _again(published).capitalize()) from error
+    passport = store.store(published.name, found, published.address, digest, published.licence)
     part.unlink()
     return passport
+
+
+@contextlib.contextmanager
+def _alone(published: Published, file: Path) -> Iterator[None]:
+    """Hold the lock ``file`` as long as the download lasts.
+
+    Raises:
+        PainterlyError: WEIGHTS_MISSING where another one holds it.
+        OSError: it cannot be made.
+    """
+    lock = FileLock(file)
+    if not lock.try_acquire():
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"The network {published.name} is being downloaded already.",
+            "Wait until that has ended.",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _again(published: Published) -> str:
