@@ -522,11 +522,11 @@ def test_two_engines_that_race_are_one(tmp_path: Path) -> None:
 
 
 def test_an_idle_engine_ends_itself_but_not_during_a_job(tmp_path: Path) -> None:
-    with RealEngine(tmp_path, "--idle-exit", "0.5") as engine, engine.connect() as client:
+    with RealEngine(tmp_path, "--idle-exit", "2") as engine, engine.connect() as client:
         hold = tmp_path / "hold"
         job_id = client.submit(jobs.request(f"hold:{hold}"))
         begun = time.monotonic()
-        wait_until(lambda: client.events(0.1) and time.monotonic() - begun > 1.5)
+        wait_until(lambda: client.events(0.1) and time.monotonic() - begun > 4)
         hold.touch()
         assert harmonized(outcome(client, job_id))
         assert engine.process.wait(60) == 0

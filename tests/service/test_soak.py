@@ -18,6 +18,7 @@ from painterly_protocol.errors import ErrorCode
 from painterly_protocol.messages import Failure, Priority, Progress, Result
 from painterly_protocol.request import HarmonizeRequest, Parameters
 from support import jobs
+from support.fake_engine import wait_until
 from support.real_engine import RealEngine, resident_kib, worker_pid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="reads /proc")
@@ -109,6 +110,7 @@ def overheads_ms(engine: RealEngine) -> list[float]:
 @pytest.mark.parametrize(("clients", "count"), [(4, 15), pytest.param(8, 63, marks=pytest.mark.long)])
 def test_soak(tmp_path: Path, clients: int, count: int, record_property: pytest.RecordProperty) -> None:
     with RealEngine(tmp_path) as engine, engine.connect() as watcher:
+        wait_until(lambda: engine.events("worker-ready"))  # what it takes to come into being is no job's
         users = [User(number, count, 1 + number % 4, engine) for number in range(clients)]
         threads = [threading.Thread(target=user.live) for user in users]
         for thread in threads:
@@ -142,24 +144,31 @@ def test_soak(tmp_path: Path, clients: int, count: int, record_property: pytest.
     record_property("figures", figures)
     print(f"{clients} clients, {clients * count} jobs: {figures}")
     assert figures["fairness"] > 0.8
-    grown = memory[-1][1] - memory[int(WARM_UP * len(memory))][1]
+    steady = _after_warming_up(memory)
+    grown = steady[-1][1] - steady[0][1]
     assert grown < 16 * 1024, "memory that jobs leave behind"
 
 
 def _watch(
     engine: RealEngine, watcher: EngineClient, users: list[User], threads: list[threading.Thread]
 ) -> list[tuple[int, int]]:
-    """Memory over time: jobs ended, KiB of engine and worker."""
+    """Memory over time, now and then and after the last job: jobs ended, KiB of engine and worker."""
     memory: list[tuple[int, int]] = []
-    worker = worker_pid(watcher)
-    while any(thread.is_alive() for thread in threads):
+    worker, at_work = worker_pid(watcher), True
+    while at_work:
+        at_work = any(thread.is_alive() for thread in threads)
         done = sum(len(user.ended) for user in users)
         memory.append((done, resident_kib(engine.process.pid) + resident_kib(worker)))
         watcher.events(0.02)
     return memory
 
 
+def _after_warming_up(memory: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    jobs_ended, _kib = memory[-1]
+    return [each for each in memory if each[0] >= WARM_UP * jobs_ended]
+
+
 def _slope(memory: list[tuple[int, int]]) -> float:
     """KiB a job, by least squares, after the warm-up."""
-    steady = memory[int(WARM_UP * len(memory)) :]
+    steady = _after_warming_up(memory)
     return statistics.linear_regression(*zip(*steady, strict=True)).slope if len({n for n, _ in steady}) > 1 else 0.0
