@@ -46,6 +46,12 @@ def test_a_room_imports_only_what_it_may(folder: str, repository: Path) -> None:
     assert not offences
 
 
+def test_nothing_below_the_commands_needs_them(repository: Path) -> None:
+    commands = re.compile(r"^\s*from painterly_engine\.cli\b", re.M)
+    others = (path for path in (repository / ENGINE).rglob("*.py") if path.parent.name != "cli")
+    assert [str(path) for path in others if commands.search(path.read_text("utf-8"))] == []
+
+
 def test_the_server_loads_nothing_heavy() -> None:
     """The I/O loop answers within milliseconds of its start: torch is the worker's, and numpy too."""
     program = "import sys, painterly_engine.service.command; print(*{name.split('.')[0] for name in sys.modules})"

@@ -12,10 +12,10 @@ from PIL import Image
 
 from painterly_engine.api import Told
 from painterly_engine.arrays import Array, to_array, to_pixels
-from painterly_engine.cli.placement import Pasted, paste
 from painterly_engine.device import careful, choose
 from painterly_engine.job import run_request
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.placement import Pasted, paste
 from painterly_engine.progress import SILENT, Observer
 from painterly_engine.soundness import check_losses
 from painterly_engine.stylizing.method import make

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from painterly_engine.cli.pictures import Picture, check_writable, read_mask, read_rgb, read_rgba, write
+from painterly_engine.pictures.files import Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 

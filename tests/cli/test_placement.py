@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from painterly_engine.cli.placement import paste
+from painterly_engine.pictures.placement import paste
 from painterly_protocol.errors import PainterlyError
 
 

@@ -23,7 +23,7 @@ from painterly_engine.batch.ledger import Ledger, key_of, network_key
 from painterly_engine.batch.running import State, run_batch
 from painterly_engine.batch.work import Done, Job, OneByOne
 from painterly_engine.cli.main import main
-from painterly_engine.cli.pictures import Picture
+from painterly_engine.pictures.files import Picture
 from painterly_protocol.client import EngineClient
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Progress, Result

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from painterly_engine.cli.arrangement import Placement, arrange, grown, loose_mask
 from painterly_engine.cli.main import main
-from painterly_engine.cli.placement import paste
 from painterly_engine.masks import loose_mask as published_loose_mask
+from painterly_engine.pictures.arrangement import Placement, arrange, grown, loose_mask
+from painterly_engine.pictures.placement import paste
 from painterly_protocol.errors import PainterlyError
 
 PAINTING = np.full((60, 80, 3), 100, np.uint8)

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from painterly_engine.batch.entries import Broken, Entry
-from painterly_engine.cli.arrangement import Placement
-from painterly_engine.cli.harmonize import network_name
+from painterly_engine.network.naming import network_name
+from painterly_engine.pictures.arrangement import Placement
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import Parameters
 

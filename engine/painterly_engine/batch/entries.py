@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from painterly_engine.arrays import to_pixels
-from painterly_engine.cli.arrangement import Placement, arrange
-from painterly_engine.cli.composite import read_cutout
-from painterly_engine.cli.pictures import Picture, read_mask, read_rgb
-from painterly_engine.cli.placement import Pasted
+from painterly_engine.pictures.arrangement import Placement, arrange
+from painterly_engine.pictures.files import Picture, read_cutout, read_mask, read_rgb
+from painterly_engine.pictures.placement import Pasted
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.request import HarmonizeRequest, Parameters
 

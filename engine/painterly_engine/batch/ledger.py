@@ -20,7 +20,7 @@ from PIL import Image
 
 from painterly_engine import __version__
 from painterly_engine.batch.entries import Entry
-from painterly_engine.cli.pictures import Picture
+from painterly_engine.pictures.files import Picture
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import Parameters
 

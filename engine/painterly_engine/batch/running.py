@@ -11,8 +11,8 @@ from functools import partial
 from painterly_engine.batch.entries import Broken, Entry, request
 from painterly_engine.batch.ledger import Ledger, key_of
 from painterly_engine.batch.work import Crew, Job, Tell
-from painterly_engine.cli.harmonize import apply
-from painterly_engine.cli.pictures import Picture, read_rgb
+from painterly_engine.pictures.files import Picture, read_rgb
+from painterly_engine.pictures.placement import apply
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.messages import Result
 

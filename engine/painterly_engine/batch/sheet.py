@@ -10,7 +10,7 @@ from urllib.parse import quote
 from painterly_engine.batch.entries import Broken, Entry, read
 from painterly_engine.batch.ledger import Ledger
 from painterly_engine.batch.running import Outcome, State
-from painterly_engine.cli.pictures import read_rgb
+from painterly_engine.pictures.files import read_rgb
 from painterly_engine.report import markup
 from painterly_engine.report.folder_page import Row, folder_page, row
 from painterly_engine.report.record import Record

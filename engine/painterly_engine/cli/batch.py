@@ -24,6 +24,7 @@ from painterly_engine.batch.work import Crew, OneByOne
 from painterly_engine.cli import harmonize
 from painterly_engine.cli.display import PHASE_NAMES
 from painterly_engine.cli.report import write_page
+from painterly_engine.network.naming import network_name
 from painterly_engine.service import command
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Progress
@@ -78,7 +79,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     names = [field.name for field in fields(Parameters)]
     given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
     if "weights" in given:
-        given["weights"] = harmonize.network_name(given["weights"])
+        given["weights"] = network_name(given["weights"])
     if given.get("stylization") == "auto":
         given["stylization"] = None
     return given

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from painterly_engine.cli import harmonize
-from painterly_engine.cli.pictures import Picture, read_rgb, write
 from painterly_engine.compare.variants import KNOWN, METHODS, PASSES, PASTED, Variant, variants
+from painterly_engine.pictures.files import Picture, read_rgb, write
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import PRESETS
 

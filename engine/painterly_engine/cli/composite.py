@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from painterly_engine.cli.arrangement import Placement, arrange, loose_mask
 from painterly_engine.cli.harmonize import position, scale
-from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_rgb, read_rgba, write
+from painterly_engine.pictures.arrangement import Placement, arrange, loose_mask
+from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_cutout, read_rgb, write
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 PARTS = ("painting", "composite", "mask", "mask_loose")
@@ -96,22 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
         write(file, written[part])
         print(file)
     return 0
-
-
-def read_cutout(path: Path) -> Bytes:
-    """(h, w, 4) with an outline.
-
-    Raises:
-        PainterlyError: UNREADABLE_FILE; BAD_REQUEST where nothing is transparent.
-    """
-    pixels = read_rgba(path).pixels
-    if pixels[..., 3].min() == 255:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST,
-            f"The object {path} has no transparency, so its outline is unknown.",
-            "Cut it out first, for example with 'painterly cutout'.",
-        )
-    return pixels
 
 
 def _objects(given: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[tuple[Bytes, Placement]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_rgb, read_rgba, write
 from painterly_engine.cutout.seeds import Box, Seeds, marks_of
+from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_rgb, read_rgba, write
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 METHODS = ("grabcut", "rembg", "remove.bg")

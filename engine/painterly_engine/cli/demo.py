@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from painterly_engine.arrays import to_array, to_pixels
-from painterly_engine.cli import harmonize, pictures
-from painterly_engine.cli.pictures import Bytes, Picture
-from painterly_engine.cli.placement import paste
-from painterly_engine.cli.sheet import contact_sheet, stack
+from painterly_engine.cli import harmonize
+from painterly_engine.pictures import files
+from painterly_engine.pictures.examples import EXAMPLES
+from painterly_engine.pictures.files import Bytes, Picture
+from painterly_engine.pictures.placement import apply, paste
+from painterly_engine.pictures.sheet import contact_sheet, stack
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Phase, Preview, Progress
 from painterly_protocol.request import HarmonizeRequest, Parameters
-
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,15 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     sheets = [_run_example(example, arguments) for example in json.loads(index.read_text(encoding="utf-8"))]
     sheet = arguments.output / "contact-sheet.png"
-    pictures.write(sheet, Picture(stack(sheets)))
+    files.write(sheet, Picture(stack(sheets)))
     print(f"{sheet}: painting, composite, mask, first pass and result of each example")
     return 0
 
 
 def _run_example(example: dict[str, Any], arguments: argparse.Namespace) -> Bytes:
     """Write the result and return the example's row of the contact sheet."""
-    painting = pictures.read_rgb(arguments.examples / example["painting"]).pixels
-    cutout = pictures.read_rgba(arguments.examples / example["object"]).pixels
+    painting = files.read_rgb(arguments.examples / example["painting"]).pixels
+    cutout = files.read_rgba(arguments.examples / example["object"]).pixels
     pasted = paste(painting, cutout, (example["at"][0], example["at"][1]), example["scale"])
     request = HarmonizeRequest(
         painting=to_pixels(painting),
@@ -58,9 +58,9 @@ def _run_example(example: dict[str, Any], arguments: argparse.Namespace) -> Byte
     )
     first_pass = _LastPreviewOf(Phase.PASS_ONE)
     result = harmonize.run_shown(request, inline=arguments.inline, listener=first_pass)
-    harmonized = harmonize.apply(result, painting)
+    harmonized = apply(result, painting)
     output = arguments.output / f"{example['name']}.png"
-    pictures.write(output, Picture(harmonized))
+    files.write(output, Picture(harmonized))
     print(harmonize.summary(result, output))
     row = [("painting", painting), ("composite", pasted.composite), ("mask", pasted.mask)]
     row += [("first pass", first_pass.picture)] if first_pass.picture is not None else []

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from painterly_engine.arrays import to_array, to_pixels
+from painterly_engine.arrays import to_pixels
 from painterly_engine.cli import watching
 from painterly_engine.cli.display import display
-from painterly_engine.cli.pictures import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
-from painterly_engine.cli.placement import Pasted, paste
 from painterly_engine.device import DEVICES, VARIABLE
+from painterly_engine.network.naming import network_name
+from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
+from painterly_engine.pictures.placement import Pasted, apply, paste
 from painterly_engine.report.record import check_free
 from painterly_engine.report.recorder import Recorder
 from painterly_engine.report.watching import Watcher
@@ -195,14 +196,6 @@ def run_shown(
         return _runner(inline, heard_by, priority)(request, on_event)
 
 
-def apply(result: Result, painting: Bytes) -> Bytes:
-    """The painting with the result's box in it."""
-    whole: Bytes = painting.copy()
-    picture = to_array(result.picture)
-    whole[result.y : result.y + picture.shape[0], result.x : result.x + picture.shape[1]] = picture
-    return whole
-
-
 def summary(result: Result, output: Path) -> str:
     """Two lines about what was done with which network."""
     about = result.metadata
@@ -268,18 +261,6 @@ def _paste_masked(painting: Bytes, cutout: Bytes, mask: Bytes, arguments: argpar
     kept = (mask / 255 * (pasted.mask / 255))[..., None]
     composite = np.rint(painting + (mask / 255)[..., None] * (pasted.composite.astype(np.float32) - painting))
     return Pasted(composite.astype(np.uint8), np.rint(255 * kept[..., 0]).astype(np.uint8))
-
-
-def network_name(text: str, folder: Path = Path()) -> str:
-    """A name as it is, a path (with or without its layout in front) made absolute: the engine runs elsewhere.
-
-    A word without folder and suffix is a name; a file of such a name is meant by ``./word``.
-    """
-    layout, colon, rest = text.partition(":")
-    prefix, path = (f"{layout}:", rest) if colon and len(layout) > 1 else ("", text)  # one letter is a Windows drive
-    if not prefix and Path(path).name == path and not Path(path).suffix:
-        return text
-    return prefix + str((folder / Path(path).expanduser()).absolute())
 
 
 def position(text: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from painterly_engine.cli.pictures import Bytes, read_rgb
+from painterly_engine.pictures.files import Bytes, read_rgb
 from painterly_engine.report import record
 from painterly_engine.report.folder_page import Row, folder_page, row
 from painterly_engine.report.run_page import run_page

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from painterly_engine.cli import watching
-from painterly_engine.cli.pictures import Picture, check_writable, read_mask, read_rgb, write
+from painterly_engine.pictures.files import Picture, check_writable, read_mask, read_rgb, write
 from painterly_engine.progress import Observer
 
 if TYPE_CHECKING:

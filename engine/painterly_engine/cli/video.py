@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import sys
 from itertools import islice
@@ -13,17 +11,15 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from painterly_engine.cli.harmonize import network_name
-from painterly_engine.cli.pictures import read_rgb
+from painterly_engine.pictures.files import read_rgb
 from painterly_engine.service import command
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 if TYPE_CHECKING:
-    from painterly_engine.cli.pictures import Bytes
+    from painterly_engine.pictures.files import Bytes
     from painterly_engine.video.keeping import Keeper
     from painterly_engine.video.making import Made
     from painterly_engine.video.masks import Masks
-    from painterly_engine.video.painters import Painter
 
 METHODS = ("adain", "two-pass")
 PRESETS = ("draft", "standard", "high")
@@ -72,6 +68,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     painting = read_rgb(arguments.painting).pixels
+    from painterly_engine.video.choosing import painter_of
     from painterly_engine.video.files import libraries
     from painterly_engine.video.flow import Flow
     from painterly_engine.video.keeping import Keeper
@@ -155,42 +152,6 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             "A video cannot be painted through a ray:// address, which streams no frames.",
             "Run the command on one of the cluster's nodes, with --address auto.",
         )
-
-
-def painter_of(arguments: argparse.Namespace, painting: Bytes) -> tuple[Painter, str]:
-    """And all that it does depends on, as text."""
-    from painterly_engine import __version__, device
-    from painterly_engine.batch.ledger import network_key
-    from painterly_engine.presets import Repaint, effective
-    from painterly_engine.video.painters import FeedForward, Repainting
-    from painterly_protocol.request import Parameters
-
-    shelf = device.shelf(arguments.device)
-    weights = network_name(arguments.weights)
-    told: dict[str, object] = {
-        "engine": __version__,
-        "painting": hashlib.sha256(painting.tobytes()).hexdigest(),
-        "method": arguments.method,
-        "detail": arguments.detail,
-    }
-    painter: Painter
-    if arguments.method == "adain":
-        # An object shall be known again; a whole frame at half strength is a photograph in other colours.
-        strength, size = _or(arguments.strength, 1.0 if arguments.masks is None else 0.5), arguments.size or 640
-        painter = FeedForward(painting, size, strength, arguments.detail, shelf)
-        told |= {"strength": strength, "size": size, "network": network_key(Parameters(preset="instant"))}
-    else:
-        strength = _or(arguments.strength, 0.5)
-        asked = Parameters(arguments.preset, arguments.size, arguments.iterations, weights=weights)
-        settings = effective(asked)
-        assert isinstance(settings, Repaint)
-        painter = Repainting(painting, settings, strength, arguments.detail, weights, shelf)
-        told |= {"strength": strength, "settings": repr(settings), "network": network_key(asked)}
-    return painter, json.dumps(told, sort_keys=True)
-
-
-def _or(value: float | None, usual: float) -> float:
-    return usual if value is None else value
 
 
 def _summary(output: Path, made: Made) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report.film import check_film, write_film
 from painterly_engine.report.losses import drawing, table
 from painterly_engine.report.watching import Watcher

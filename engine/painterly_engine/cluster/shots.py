@@ -22,9 +22,9 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectLostError, RayActorError, RayError, RayTaskError
 
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cluster.joining import join
 from painterly_engine.cluster.options import ClusterOptions
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.video.files import Frame
 from painterly_engine.video.film import Film
 from painterly_engine.video.flow import Flow
@@ -65,7 +65,7 @@ class ShotPainter:
         Raises:
             RuntimeError: where its node's version or networks are others.
         """
-        from painterly_engine.cli.video import painter_of
+        from painterly_engine.video.choosing import painter_of
 
         self._painter, own = painter_of(arguments, painting)
         if own != self._settings:
@@ -100,7 +100,7 @@ def _fetched(numbers: list[int], stored: list[Any]) -> Iterator[tuple[Frame, Byt
 class Making:
     """
     Attributes:
-        arguments, painting: what ``cli.video.painter_of`` makes the painter of.
+        arguments, painting: what ``video.choosing.painter_of`` makes the painter of.
         settings, steadiness: as ``video.film.Film``'s.
         keeper: here.
     """

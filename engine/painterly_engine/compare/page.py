@@ -9,9 +9,9 @@ from html import escape
 
 import numpy as np
 
-from painterly_engine.cli.pictures import Bytes
-from painterly_engine.cli.sheet import contact_sheet, stack
 from painterly_engine.compare.running import Outcome, Subject
+from painterly_engine.pictures.files import Bytes
+from painterly_engine.pictures.sheet import contact_sheet, stack
 from painterly_engine.report import chart, losses, markup
 from painterly_engine.report.close_up import close_up, crop
 from painterly_engine.report.images import inline_photograph

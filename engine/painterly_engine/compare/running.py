@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 
 from painterly_engine.arrays import to_array, to_pixels
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.compare.variants import PASSES, PASTED, Variant
 from painterly_engine.device import careful, shelf
 from painterly_engine.job import run_request
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.progress import SILENT, Observer, Relay
 from painterly_engine.report.figures import measure, measure_whole
 from painterly_engine.report.record import Figure, LossPoint

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cutout.opencv import cv2
 from painterly_engine.cutout.seeds import BACKGROUND, OBJECT, Box, Seeds
+from painterly_engine.pictures.files import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 SIDE = 900

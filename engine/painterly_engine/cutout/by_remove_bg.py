@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 KEY = "REMOVE_BG_API_KEY"

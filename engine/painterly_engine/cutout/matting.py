@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cutout.opencv import cv2
 from painterly_engine.finishing.guided import by_rows, guided_filter
+from painterly_engine.pictures.files import Bytes
 
 REACH_SHARE, LEAST_REACH = 1 / 160, 3
 """How far from the hard outline the true edge may be, as a share of the object's longer side, and in pixels."""

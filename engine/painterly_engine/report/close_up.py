@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 
 INSIDE = 26  # of 255: mask values above this are object
 MARGIN = 0.2  # of the object's size, around it

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.losses.gram import gram_matrix
 from painterly_engine.network.features import FeatureNetwork
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report.record import Figure, Stage
 from painterly_engine.resample import fit_longest
 from painterly_engine.tensors import to_tensor

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes, Picture, write
-from painterly_engine.cli.sheet import contact_sheet
+from painterly_engine.pictures.files import Bytes, Picture, write
+from painterly_engine.pictures.sheet import contact_sheet
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FILMS = (".gif", ".png", ".apng")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report import markup
 from painterly_engine.report.close_up import close_up, crop
 from painterly_engine.report.images import inline_photograph

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report import markup
 from painterly_engine.report.close_up import INSIDE, Box, crop
 from painterly_engine.report.images import Inlined, field_colours, field_picture, inline_drawing, inline_photograph

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 
 QUALITY = 88
 FINEST = 160  # px: what is smaller than this is shown with its samples as squares

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from painterly_engine.arrays import to_array
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report import record
 from painterly_engine.report.figures import measure
 from painterly_engine.report.recorder import Recorder

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes, read_mask, read_rgb
+from painterly_engine.pictures.files import Bytes, read_mask, read_rgb
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FORMAT = "painterly-record-1"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.report import chart, gallery, markup
 from painterly_engine.report.close_up import close_up, crop, middle
 from painterly_engine.report.images import (

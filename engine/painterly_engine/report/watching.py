@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes, Picture, write
+from painterly_engine.pictures.files import Bytes, Picture, write
 from painterly_engine.progress import SILENT, Relay
 from painterly_engine.report.record import LossPoint
 from painterly_protocol.messages import Phase

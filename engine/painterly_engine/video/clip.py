@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cutout.opencv import cv2
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.video.files import libraries
 
 RATE, SOUND_RATE, TONE = 24, 48_000, 440.0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 CODECS = ("libx264", "libopenh264", "mpeg4")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.video.files import Frame
 from painterly_engine.video.flicker import Flicker
 from painterly_engine.video.flow import Flow, Motion, carried

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.video.flow import Motion, carried
 
 SURE = 0.5

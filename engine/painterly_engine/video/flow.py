@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from painterly_engine.arrays import Array
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.cutout.opencv import cv2
+from painterly_engine.pictures.files import Bytes
 
 ASTRAY, SLACK = 0.01, 0.5
 """Two flows contradict each other when their sum's square is more than this share of their own squares, and a half

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 OURS = re.compile(r"\.?\d{6,}-[0-9a-f]{24}\.(png|state)(\.part)?")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.video.files import QUALITY, Frame, Source, Target
 from painterly_engine.video.film import Film
 from painterly_engine.video.keeping import Keeper

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from painterly_engine.cli.pictures import Bytes, read_mask
+from painterly_engine.pictures.files import Bytes, read_mask
 from painterly_engine.video.files import Frame
 from painterly_protocol.errors import ErrorCode, PainterlyError
 

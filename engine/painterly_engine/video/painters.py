@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from painterly_engine.arrays import Array, to_pixels
-from painterly_engine.cli.pictures import Bytes
 from painterly_engine.first_look import NETWORK, decoders_of
 from painterly_engine.instant.manner import Manner, study
 from painterly_engine.instant.moments import Moments, moments
 from painterly_engine.instant.repaint import instant_harmonize
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.files import Bytes
 from painterly_engine.presets import Repaint
 from painterly_engine.progress import SILENT
 from painterly_engine.repaint.objective import Objective, Pictures, Weights

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from painterly_engine import device as devices
-from painterly_engine.cli.demo import EXAMPLES
-from painterly_engine.cli.pictures import Bytes, read_rgb, read_rgba
-from painterly_engine.cli.sheet import contact_sheet, stack
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.examples import EXAMPLES
+from painterly_engine.pictures.files import Bytes, read_rgb, read_rgba
+from painterly_engine.pictures.sheet import contact_sheet, stack
 from painterly_engine.presets import PRESETS, Repaint
 from painterly_engine.video.clip import make_clip
 from painterly_engine.video.files import Source

@@ -48,6 +48,22 @@ def read_rgba(path: Path) -> Picture:
     return _read(path, "RGBA")
 
 
+def read_cutout(path: Path) -> Bytes:
+    """(h, w, 4) with an outline.
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE; BAD_REQUEST where nothing is transparent.
+    """
+    pixels = read_rgba(path).pixels
+    if pixels[..., 3].min() == 255:
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            f"The object {path} has no transparency, so its outline is unknown.",
+            "Cut it out first, for example with 'painterly cutout'.",
+        )
+    return pixels
+
+
 def read_mask(path: Path) -> Bytes:
     """(H, W) coverage, white inside; a picture with transparency gives its alpha if its colours are all alike."""
     image = _opened(path)

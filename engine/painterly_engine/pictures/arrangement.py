@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from painterly_engine.cli.pictures import Bytes
-from painterly_engine.cli.placement import Pasted, check_scale, paste, scaled
+from painterly_engine.pictures.files import Bytes
+from painterly_engine.pictures.placement import Pasted, check_scale, paste, scaled
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 MOST = 500  # px, of feather and growth: more is a slip of the keyboard

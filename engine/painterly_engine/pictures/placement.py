@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.arrays import to_array
+from painterly_engine.pictures.files import Bytes
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.messages import Result
 
 LARGEST = 16  # times the painting's longest side; scaling an object further would only fill the memory
 
@@ -49,6 +51,14 @@ def paste(painting: Bytes, cutout: Bytes, at: tuple[int, int] | None, scale: flo
     composite[top:bottom, left:right] = np.rint(below + coverage * (piece[..., :3] - below.astype(np.float32)))
     mask[top:bottom, left:right] = piece[..., 3]
     return Pasted(composite, mask)
+
+
+def apply(result: Result, painting: Bytes) -> Bytes:
+    """The painting with the result's box in it."""
+    whole: Bytes = painting.copy()
+    picture = to_array(result.picture)
+    whole[result.y : result.y + picture.shape[0], result.x : result.x + picture.shape[1]] = picture
+    return whole
 
 
 def check_scale(painting: Bytes, cutout: Bytes, scale: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from painterly_engine.cli.pictures import Bytes
+from painterly_engine.pictures.files import Bytes
 
 GAP = 12
 CAPTION = 26

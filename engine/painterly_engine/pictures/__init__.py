@@ -1,0 +1,1 @@
+"""Pictures as files, pasted on one another, side by side."""
