@@ -25,7 +25,7 @@ from PIL import Image
 
 from support.browser_build import Browser, find_browser
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 

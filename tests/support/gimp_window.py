@@ -78,7 +78,7 @@ class GimpWindow:
         (self._orders / "stop").touch()
         if self._gimp is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.exit_code = self._gimp.wait(30)
+                self.exit_code = self._gimp.wait(PATIENCE)
             _end(self._gimp)
         if self._manager is not None:
             _end(self._manager)
