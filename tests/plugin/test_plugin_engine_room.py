@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from painterly_plugin import engine_room
+from painterly_plugin import engine_room, programs, ways
 from painterly_plugin.config import Config
 from painterly_plugin.engine_room import Download, Errand, Network
 from painterly_plugin.remedies import TEXTS, Remedy, remedies_for
@@ -54,21 +56,23 @@ def test_an_engine_that_is_not_installed_is_a_sentence(tmp_path: Path) -> None:
         engine_room.networks(config_of(tmp_path, "/nowhere/python"))
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """Let the engine's command line be ``source``."""
-    monkeypatch.setattr(engine_room, "command_line", lambda _config, *_arguments: [sys.executable, "-uc", source])
+def scripted(folder: Path, source: str) -> Config:
+    """An engine whose command line is ``source``."""
+    python = folder / "python"
+    python.write_text(f"#!{sys.executable} -u\n{textwrap.dedent(source)}")
+    python.chmod(0o755)
+    return config_of(folder, str(python))
 
 
-def test_a_download_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_download_tells_how_far_it_is(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    scripted(
-        monkeypatch,
-        "import sys, time, pathlib\n"
-        "sys.stderr.write('\\rvgg19:  42%|####      | 231M/550M [00:10<00:14, 23.0MB/s]'); sys.stderr.flush()\n"
-        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
-        "print('vgg19: sha256 abc')",
-    )
-    download = Download(config_of(tmp_path), "vgg19")
+    source = f"""
+        import sys, time, pathlib
+        sys.stderr.write('\\rvgg19:  42%|####      | 231M/550M [00:10<00:14, 23.0MB/s]'); sys.stderr.flush()
+        while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)
+        print('vgg19: sha256 abc')
+    """
+    download = Download(scripted(tmp_path, source), "vgg19")
     wait_until(lambda: download.fraction == 0.42)
     assert download.outcome is None
     gate.touch()
@@ -76,20 +80,40 @@ def test_a_download_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert download.outcome == ""
 
 
-def test_a_failed_or_cancelled_download_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    scripted(monkeypatch, "import sys; print('vgg19:  3%'); sys.exit('The server could not be reached.')")
-    failed = Download(config_of(tmp_path), "vgg19")
+def test_a_failed_or_cancelled_download_says_so(tmp_path: Path) -> None:
+    source = "import sys; print('vgg19:  3%'); sys.exit('The server could not be reached.')"
+    failed = Download(scripted(tmp_path, source), "vgg19")
     wait_until(lambda: failed.outcome is not None)
     assert failed.outcome == "The server could not be reached."
-    scripted(monkeypatch, "import time; print('vgg19:  5%', flush=True); time.sleep(600)")
-    long = Download(config_of(tmp_path), "vgg19")
+    source = "import time; print('vgg19:  5%', flush=True); time.sleep(600)"
+    long = Download(scripted(tmp_path, source), "vgg19")
     wait_until(lambda: long.fraction == 0.05)
     long.cancel()
     wait_until(lambda: long.outcome is not None)
     assert long.outcome
-    monkeypatch.undo()
     missing = Download(Config(("/nowhere/python",)), "vgg19")
     wait_until(lambda: missing.outcome is not None)
+
+
+def test_no_program_opens_a_console_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On Windows each would flash up; here no flag is known, so what Popen is given is looked at."""
+    flags: list[int] = []
+
+    def popen(*_arguments: object, creationflags: int = 0, **_options: object) -> None:
+        flags.append(creationflags)
+        raise OSError("not here")
+
+    monkeypatch.setattr(programs, "FLAGS", 0x08000000)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    config = config_of(tmp_path)
+    for start in (
+        lambda: engine_room.ask(config, "doctor"),
+        lambda: Download(config, "vgg19"),
+        lambda: ways.BridgedClient(config),
+    ):
+        with contextlib.suppress(PainterlyError):
+            start()
+    assert flags == [0x08000000] * 3
 
 
 def test_the_report_names_versions_but_not_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -115,14 +139,11 @@ def test_an_errand_brings_back_what_was_made_or_raised() -> None:
     assert isinstance(failed.outcome, ZeroDivisionError)
 
 
-def test_networks_are_read_off_the_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_networks_are_read_off_the_list(tmp_path: Path) -> None:
     listing = (
         "slim     2.5 MB, sha256 0123, used by default\n         ours\n         MIT\nvgg19    not here\n         x\n"
     )
-    monkeypatch.setattr(
-        engine_room.subprocess, "run", lambda *_a, **_k: subprocess.CompletedProcess([], 0, listing.encode())
-    )
-    assert engine_room.networks(config_of(tmp_path)) == [
+    assert engine_room.networks(scripted(tmp_path, f"print({listing!r})")) == [
         Network("slim", "2.5 MB, sha256 0123, used by default", True),
         Network("vgg19", "not here", False),
     ]

@@ -6,7 +6,6 @@ Nothing in here touches GIMP; everything may take seconds and belongs into an ``
 from __future__ import annotations
 
 import getpass
-import os
 import platform
 import re
 import subprocess
@@ -18,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from painterly_plugin import ways
-from painterly_plugin.config import REPAIR, Config
+from painterly_plugin import programs, ways
+from painterly_plugin.config import Config
 from painterly_plugin.language import _
-from painterly_protocol import paths, sandbox
-from painterly_protocol.environment import clean_environment
+from painterly_protocol import paths
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Status
 
@@ -127,11 +125,6 @@ def describe_status(found: Status | None) -> Mapping[str, str]:
 # ---------------------------------------------------------------- the engine's command line
 
 
-def command_line(config: Config, *arguments: str) -> list[str]:
-    """The engine's ``painterly`` command, run by the Python it is installed in."""
-    return sandbox.on_host([config.engine_command[0], "-m", "painterly_engine.cli", *arguments], _environment())
-
-
 def networks(config: Config) -> list[Network]:
     """What ``painterly weights list`` shows.
 
@@ -158,22 +151,19 @@ def ask(config: Config, *arguments: str) -> str:
     Raises:
         PainterlyError: ENGINE_START_FAILED.
     """
+    process = _command(config, *arguments)
     try:
-        done = subprocess.run(
-            command_line(config, *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            timeout=QUESTION_S,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise PainterlyError(
-            ErrorCode.ENGINE_START_FAILED,
-            _("The engine's program could not be run: {error}.").format(error=error),
-            REPAIR,
-        ) from error
-    return done.stdout.decode(errors="replace")
+        answer, _nothing = process.communicate(timeout=QUESTION_S)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        process.communicate()
+        raise programs.could_not_run(error) from error
+    return answer.decode(errors="replace")
+
+
+def _command(config: Config, *arguments: str) -> subprocess.Popen[bytes]:
+    """The engine's ``painterly`` command."""
+    return programs.start(config, "-m", "painterly_engine.cli", *arguments)
 
 
 class Download:
@@ -183,14 +173,8 @@ class Download:
         self.fraction = 0.0
         self.outcome: str | None = None
         try:
-            self._process = subprocess.Popen(
-                command_line(config, "weights", "fetch", name),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=_environment(),
-            )
-        except OSError as error:
+            self._process = _command(config, "weights", "fetch", name)
+        except PainterlyError as error:
             self.outcome = str(error)
             return
         threading.Thread(target=self._follow, name="painterly-download", daemon=True).start()
@@ -270,7 +254,3 @@ def _answer_or_error(config: Config) -> str:
         return ask(config, "doctor")
     except PainterlyError as error:
         return str(error)
-
-
-def _environment() -> dict[str, str]:
-    return clean_environment(os.environ)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import queue
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -15,11 +13,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from painterly_plugin.config import REPAIR, Config
-from painterly_plugin.language import _
-from painterly_protocol import sandbox
+from painterly_plugin import programs
+from painterly_plugin.config import Config
 from painterly_protocol.bridge import is_answer, read_message, write_message
-from painterly_protocol.environment import clean_environment
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.failures import failure_error
 from painterly_protocol.messages import (
@@ -40,7 +36,6 @@ TICK_S = 0.1
 START_S = 75.0
 STATUS_S = 5.0
 FAREWELL_S = 1.0
-_NO_WINDOW = 0x08000000  # Windows: CREATE_NO_WINDOW
 
 OnWait = Callable[[float], None]
 
@@ -207,23 +202,10 @@ class BridgedClient:
 
 def _bridge(config: Config, start: bool) -> subprocess.Popen[bytes]:
     place = [] if config.runtime_dir is None else ["--runtime-dir", str(config.runtime_dir)]
-    own = [config.engine_command[0], "-m", "painterly_protocol.bridge", *place, "--client", CLIENT]
-    environment = clean_environment(os.environ)
-    try:
-        return subprocess.Popen(
-            sandbox.on_host([*own, *([] if start else ["--no-start"]), "--", *config.engine_command], environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            creationflags=_NO_WINDOW if sys.platform == "win32" else 0,
-        )
-    except OSError as error:
-        raise PainterlyError(
-            ErrorCode.ENGINE_START_FAILED,
-            _("The engine's program could not be run: {error}.").format(error=error),
-            REPAIR,
-        ) from error
+    options = [*place, "--client", CLIENT, *([] if start else ["--no-start"]), "--", *config.engine_command]
+    return programs.start(
+        config, "-m", "painterly_protocol.bridge", *options, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
 
 
 def _gone() -> PainterlyError:
