@@ -253,6 +253,17 @@ class TestLedger:
         assert (out / "1.png").read_bytes() == b"a picture of somebody's"
         assert (out / "2.png").read_bytes() == b"retouched by hand"
 
+    def test_a_result_that_is_a_jobs_own_painting_is_not_written_over(self, pairs: Path, tmp_path: Path) -> None:
+        ledger = Ledger(tmp_path / "out")
+        (first, *_) = entries_in(pairs, Parameters(weights="slim"))
+        assert isinstance(first, Entry)
+        run_batch([first], ledger, OneByOne(invert), silent, lambda _: None)
+        before = ledger.result("1").read_bytes()
+        again = replace(first, painting=ledger.result("1"))
+        (outcome,) = run_batch([again], ledger, OneByOne(invert), silent, lambda _: None)
+        assert outcome.state is State.FAILED and "read here" in outcome.reason
+        assert ledger.result("1").read_bytes() == before
+
     def test_an_end_between_note_and_result_is_mended(self, tmp_path: Path) -> None:
         ledger = Ledger(tmp_path)
         ledger.keep("a", "old", Picture(np.zeros((3, 3, 3), np.uint8)), "now", {})

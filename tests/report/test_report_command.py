@@ -144,6 +144,8 @@ def test_a_job_that_fails_leaves_no_record(job: list[str | Path], tmp_path: Path
         (["{t}/broken"], "cannot be read"),
         (["{t}/cup", "-o", "{t}/nowhere/page.html"], "cannot be written"),
         (["{t}/cup", "--references", "{t}"], "several runs only"),
+        (["{t}/cup", "-o", "{t}/cup/painting.png"], "read here"),
+        (["{t}/cup", "-o", "{t}/cup/run.json"], "read here"),
     ],
 )
 def test_bad_input_gets_a_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -155,3 +157,4 @@ def test_bad_input_gets_a_sentence(tmp_path: Path, arguments: list[str], words: 
     assert ran.returncode == 1 and words in ran.stderr
     assert "Traceback" not in ran.stderr and ran.stderr.splitlines()[-1].startswith("painterly: ")
     assert not list(tmp_path.rglob("*.part"))
+    assert record.load(tmp_path / "sub" / "cup").painting.shape == a_record().painting.shape

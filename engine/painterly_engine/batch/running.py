@@ -13,6 +13,7 @@ from painterly_engine.batch.ledger import Ledger, key_of
 from painterly_engine.batch.work import Crew, Job, Tell
 from painterly_engine.pictures.files import Picture, read_rgb
 from painterly_engine.pictures.placement import apply
+from painterly_engine.pictures.sparing import spare
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.messages import Result
 
@@ -79,6 +80,7 @@ def _looked_at(entry: Entry | Broken, ledger: Ledger) -> Outcome | str:
     if isinstance(entry, Broken):
         return _failed(entry.name, entry.error)
     try:
+        spare([ledger.result(entry.name)], (path for _, path in entry.files()))
         key = key_of(entry)
         return Outcome(entry.name, State.FINISHED) if ledger.is_finished(entry.name, key) else key
     except PainterlyError as error:

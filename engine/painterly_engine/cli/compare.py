@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from painterly_engine.cli import harmonize
 from painterly_engine.compare.variants import KNOWN, METHODS, PASSES, PASTED, Variant, variants
 from painterly_engine.pictures.files import Picture, read_rgb, write
+from painterly_engine.pictures.sparing import spare
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.request import PRESETS
 
@@ -65,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     subject = _subject(arguments)
     chosen, notes = _variants(arguments)
     folder: Path = arguments.output
+    pictures = [folder / _named(number, variant) for number, variant in enumerate(chosen, start=1)]
+    others = [folder / name for name in (GRID, TABLE, LOSSES, CURVES, PAGE)]
+    spare([*pictures, *others], [*harmonize.places(arguments), arguments.content, arguments.style])
     _make(folder)
     outcomes = []
     with shown() as observer:
@@ -76,8 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         bench = Bench(subject, arguments.size, arguments.seed, observer)
         for outcome in bench.run_all(chosen, told):
             outcomes.append(outcome)
-            name = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in outcome.variant.name)
-            write(folder / f"{len(outcomes):02}-{name}.png", Picture(outcome.picture))
+            write(pictures[len(outcomes) - 1], Picture(outcome.picture))
     rows = page.table(outcomes)
     write(folder / GRID, Picture(page.grid(page.tiles(subject, outcomes))))
     (folder / TABLE).write_text(page.as_csv(rows), encoding="utf-8")
@@ -87,6 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(_as_text(rows))
     print("\n".join([*notes, ", ".join(str(folder / name) for name in (PAGE, GRID, TABLE, LOSSES, CURVES))]))
     return 0
+
+
+def _named(number: int, variant: Variant) -> str:
+    name = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in variant.name)
+    return f"{number:02}-{name}.png"
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:

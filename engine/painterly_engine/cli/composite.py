@@ -13,6 +13,7 @@ from typing import Any
 from painterly_engine.cli.harmonize import position, scale
 from painterly_engine.pictures.arrangement import Placement, arrange, loose_mask
 from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_cutout, read_rgb, write
+from painterly_engine.pictures.sparing import is_same, spare
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 PARTS = ("painting", "composite", "mask", "mask_loose")
@@ -81,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.objects:
         raise PainterlyError(ErrorCode.BAD_REQUEST, "There is no object to paste.", "Give at least one --object.")
     files = _files(arguments.output)
-    _spare(files, arguments.painting, [path for path, _ in arguments.objects])
+    if is_same(files["painting"], arguments.painting):
+        del files["painting"]  # it lies where its copy would go, and needs none
+    spare(files.values(), [arguments.painting, *(path for path, _ in arguments.objects)])
     painting = read_rgb(arguments.painting)
     for note in painting.notes:
         print(f"{arguments.painting}: {note}", file=sys.stderr)
@@ -100,22 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _objects(given: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[tuple[Bytes, Placement]]:
     return [(read_cutout(path), Placement(**options)) for path, options in given]
-
-
-def _spare(files: dict[str, Path], painting: Path, objects: Sequence[Path]) -> None:
-    """Write over nothing that is read; a painting that lies where its copy would go needs none.
-
-    Raises:
-        PainterlyError: BAD_REQUEST.
-    """
-    sources = {path.resolve() for path in (painting, *objects)}
-    if files["painting"].resolve() == painting.resolve():
-        del files["painting"]
-    for file in files.values():
-        if file.resolve() in sources:
-            raise PainterlyError(
-                ErrorCode.BAD_REQUEST, f"{file} would be written over, but it is read here.", "Choose another --output."
-            )
 
 
 def _files(output: str) -> dict[str, Path]:

@@ -13,11 +13,11 @@ import numpy as np
 from painterly_engine.arrays import Array
 from painterly_engine.cutout.seeds import Box, Seeds, marks_of
 from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_rgb, read_rgba, write
+from painterly_engine.pictures.sparing import spare
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 METHODS = ("grabcut", "rembg", "remove.bg")
 TRANSPARENT = (".png", ".tif", ".tiff", ".webp")
-SHOWS = 1 / 255
 AIR = 2  # px around the object
 
 
@@ -41,6 +41,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    spare([arguments.output], [arguments.photo, arguments.scribble])
     if arguments.output.suffix.lower() not in TRANSPARENT:
         raise PainterlyError(
             ErrorCode.BAD_REQUEST, f"{arguments.output.name} cannot keep transparency.", "Use .png, .tif or .webp."

@@ -17,9 +17,12 @@ from painterly_engine.pictures.examples import EXAMPLES
 from painterly_engine.pictures.files import Bytes, Picture
 from painterly_engine.pictures.placement import apply, paste
 from painterly_engine.pictures.sheet import contact_sheet, stack
+from painterly_engine.pictures.sparing import spare
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import EngineMessage, Phase, Preview, Progress
 from painterly_protocol.request import HarmonizeRequest, Parameters
+
+SHEET = "contact-sheet.png"
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,9 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE, f"There is no {index}.", "Run the demo from the project's folder."
         )
+    examples, sheet = json.loads(index.read_text(encoding="utf-8")), arguments.output / SHEET
+    read = [arguments.examples / example[role] for example in examples for role in ("painting", "object")]
+    spare([sheet, *(_result_of(example, arguments) for example in examples)], read)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    sheets = [_run_example(example, arguments) for example in json.loads(index.read_text(encoding="utf-8"))]
-    sheet = arguments.output / "contact-sheet.png"
+    sheets = [_run_example(example, arguments) for example in examples]
     files.write(sheet, Picture(stack(sheets)))
     print(f"{sheet}: painting, composite, mask, first pass and result of each example")
     return 0
@@ -59,12 +64,16 @@ def _run_example(example: dict[str, Any], arguments: argparse.Namespace) -> Byte
     first_pass = _LastPreviewOf(Phase.PASS_ONE)
     result = harmonize.run_shown(request, inline=arguments.inline, listener=first_pass)
     harmonized = apply(result, painting)
-    output = arguments.output / f"{example['name']}.png"
+    output = _result_of(example, arguments)
     files.write(output, Picture(harmonized))
     print(harmonize.summary(result, output))
     row = [("painting", painting), ("composite", pasted.composite), ("mask", pasted.mask)]
     row += [("first pass", first_pass.picture)] if first_pass.picture is not None else []
     return contact_sheet([*row, ("harmonized", harmonized)])
+
+
+def _result_of(example: dict[str, Any], arguments: argparse.Namespace) -> Path:
+    return Path(arguments.output / f"{example['name']}.png")
 
 
 def _parameters(example: dict[str, Any], arguments: argparse.Namespace) -> Parameters:

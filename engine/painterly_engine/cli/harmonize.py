@@ -21,6 +21,7 @@ from painterly_engine.device import DEVICES, VARIABLE
 from painterly_engine.network.naming import network_name
 from painterly_engine.pictures.files import Bytes, Picture, check_writable, read_mask, read_rgb, read_rgba, write
 from painterly_engine.pictures.placement import Pasted, apply, paste
+from painterly_engine.pictures.sparing import spare
 from painterly_engine.report.record import check_free
 from painterly_engine.report.recorder import Recorder
 from painterly_engine.report.watching import Watcher
@@ -63,6 +64,11 @@ def add_places(pictures: argparse._ArgumentGroup, *, required: bool = True) -> N
     pictures.add_argument("--mask", type=Path, metavar="FILE", help="white where the object is (default: its alpha)")
     pictures.add_argument("--at", type=position, metavar="X,Y", help="the object's top left corner (default: centred)")
     pictures.add_argument("--scale", type=scale, metavar="S", help="size factor of the object (default: 1)")
+
+
+def places(arguments: argparse.Namespace) -> list[Path | None]:
+    """The files of ``add_places``."""
+    return [arguments.painting, arguments.composite, arguments.object, arguments.mask]
 
 
 def add_style(pictures: argparse._ArgumentGroup) -> None:
@@ -122,6 +128,8 @@ def parameters(arguments: argparse.Namespace, *, previews: bool = False) -> Para
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    read = [*places(arguments), arguments.loose_mask, arguments.style, arguments.style_mask]
+    spare([arguments.output, *watching.written(arguments, read)], read)
     watched = watching.watcher(arguments)
     if arguments.record is not None:
         _check_record(arguments.record, arguments.output)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from painterly_engine.pictures.files import Bytes, read_rgb
+from painterly_engine.pictures.sparing import spare
 from painterly_engine.report import record
 from painterly_engine.report.folder_page import Row, folder_page, row
 from painterly_engine.report.run_page import run_page
@@ -38,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "References are shown beside several runs only.",
                 "Give the folder that holds the run's folder.",
             )
+        spare([page], _files_of([folder]))
         write_page(page, run_page(record.load(folder)))
     else:
         _folder(folder, page, arguments.references)
@@ -54,6 +57,7 @@ def _folder(folder: Path, page: Path, references: Path | None) -> None:
             f"There is no recorded run in {folder}.",
             "Make one with 'painterly harmonize … --record FOLDER'.",
         )
+    spare([page, *(path / PAGE for path in runs)], _files_of(runs))
     rows, pages = [], {}
     for path in runs:
         loaded = record.load(path)
@@ -61,6 +65,10 @@ def _folder(folder: Path, page: Path, references: Path | None) -> None:
         write_page(path / PAGE, run_page(loaded))
         pages[loaded.name] = quote(os.path.relpath(path / PAGE, page.parent).replace(os.sep, "/"))
     write_page(page, folder_page(folder.resolve().name, rows, pages))
+
+
+def _files_of(runs: Sequence[Path]) -> list[Path]:
+    return [file for folder in runs for file in folder.iterdir() if file.name != PAGE]
 
 
 def _row(loaded: record.Record, references: Path | None) -> Row:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from painterly_engine.cli import watching
 from painterly_engine.pictures.files import Picture, check_writable, read_mask, read_rgb, write
+from painterly_engine.pictures.sparing import spare
 from painterly_engine.progress import Observer
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def method_of(arguments: argparse.Namespace) -> Method:
 
 def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
+    read = [arguments.content, *arguments.style, arguments.mask]
+    spare([arguments.output, *watching.written(arguments, read)], read)
     watched = watching.watcher(arguments)
     method = method_of(arguments)
     content = read_rgb(arguments.content)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from painterly_engine.pictures.files import read_rgb
+from painterly_engine.pictures.sparing import spare
 from painterly_engine.service import command
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
@@ -130,8 +131,7 @@ def _check(arguments: argparse.Namespace) -> None:
     _check_cluster(arguments)
     if output.suffix.lower() not in {".mp4", ".mkv", ".mov", ".m4v"}:
         raise _bad(f"{output.name} does not end in a video format.", "Use .mp4, .mkv or .mov.")
-    if output.resolve() == arguments.video.resolve():
-        raise _bad("The painted video would be written over the one it is made from.", "Choose another --output.")
+    spare([output], [arguments.video, arguments.painting])
     if not output.parent.is_dir():
         raise _bad(f"There is no folder {output.parent}.", "Make it, or choose another --output.")
     if not 0 <= arguments.quality <= 51:

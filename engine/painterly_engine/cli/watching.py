@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from painterly_engine.pictures.files import Bytes
 from painterly_engine.report.film import check_film, write_film
 from painterly_engine.report.losses import drawing, table
-from painterly_engine.report.watching import Watcher
+from painterly_engine.report.watching import SNAPSHOT, Watcher
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 EVERY = 10
@@ -45,6 +46,16 @@ def watcher(arguments: argparse.Namespace) -> Watcher | None:
     return Watcher(arguments.every, arguments.snapshots, filming=arguments.film is not None)
 
 
+def written(arguments: argparse.Namespace, read: Iterable[Path | None]) -> list[Path]:
+    """The files that ``finish`` will have made; of the snapshots those that are called like one of the ``read``."""
+    losses: Path | None = arguments.losses
+    files = [arguments.film, losses, _plot_of(losses) if losses is not None else None]
+    if arguments.snapshots is not None:
+        names = (path.resolve().name for path in read if path is not None)
+        files += [arguments.snapshots / name for name in names if SNAPSHOT.fullmatch(name)]
+    return [file for file in files if file is not None]
+
+
 def finish(watched: Watcher, arguments: argparse.Namespace, result: Bytes) -> None:
     """Write what was asked for, and say so; the last look is at the result (H, W, 3)."""
     watched.end(result)
@@ -54,10 +65,14 @@ def finish(watched: Watcher, arguments: argparse.Namespace, result: Bytes) -> No
         write_film(arguments.film, watched.frames)
         print(f"{arguments.film}: {len(watched.frames)} looks")
     if arguments.losses is not None:
-        plot = arguments.losses.with_suffix(".svg")
+        plot = _plot_of(arguments.losses)
         _write(arguments.losses, table(watched.losses))
         _write(plot, drawing(watched.losses))
         print(f"{arguments.losses}, {plot}: losses")
+
+
+def _plot_of(losses: Path) -> Path:
+    return losses.with_suffix(".svg")
 
 
 def _make(folder: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ FRAME = 512
 """Longest side of a film's frame, pixels."""
 FRAMES = 200
 """A film that would have more of them drops every second."""
+SNAPSHOT = re.compile(r"\d{6,}\.png")
+"""What snapshots are called."""
 
 
 class Watcher(Relay):
