@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 P = TypeVar("P", bound="Image.Image | NDArray[Any]")
-"""A Pillow picture of any mode, or an array (H, W) or (H, W, C) of uint8, uint16 or float32 (1 for white)."""
+"""A Pillow picture of any mode, read as the command line reads its file (upright, 8 bits), or an array (H, W) or
+(H, W, C) of uint8, uint16 or float32 (1 for white)."""
 Told = Callable[[str, float], None]
 """(what is being done, how much of that is done: 0 to 1); may raise to stop."""
 
@@ -34,7 +35,7 @@ def harmonize(
         painting: without the object, RGB.
         pasted: with a mask, the painting with the object in it; without one, the object alone, cut out (its
             transparency is its outline; 8 bits), which is then pasted ``at`` a place in the painting, at a ``scale``.
-        mask: white where the object is, of the painting's size.
+        mask: white where the object is, of the painting's size; of one colour and partly transparent, its opacity.
         at: of the object's top left corner, (x, y) in pixels; centred if not given.
         loose_mask: where pixels may change; computed if not given.
         style: what is imitated, of any size; the painting if not given.
@@ -44,6 +45,7 @@ def harmonize(
 
     Returns:
         The painting with the harmonized object; outside the loose mask its own pixels, bit for bit.
+        A Pillow picture has the painting's colour profile, as ``info["icc_profile"]``.
 
     Raises:
         PainterlyError: with a sentence and an advice, for all that the caller can mend.

@@ -15,6 +15,7 @@ from painterly_engine.arrays import Array, to_array, to_pixels
 from painterly_engine.device import careful, choose
 from painterly_engine.job import run_request
 from painterly_engine.network.shelf import NetworkShelf
+from painterly_engine.pictures.files import mask_of, profile_of, rgb_of, rgba_of, upright
 from painterly_engine.pictures.placement import Pasted, paste
 from painterly_engine.progress import SILENT, Observer
 from painterly_engine.soundness import check_losses
@@ -83,9 +84,14 @@ def stylized(
 
 
 def like(original: P, made: Array) -> P:
-    """The array as what the original was."""
-    found: Any = Image.fromarray(made) if isinstance(original, Image.Image) else made
-    return found  # type: ignore[no-any-return]
+    """The array as what the original was; a picture with its colour profile."""
+    if not isinstance(original, Image.Image):
+        return made  # type: ignore[return-value]
+    picture = Image.fromarray(made)
+    profile = profile_of(original)
+    if profile is not None:
+        picture.info["icc_profile"] = profile
+    return picture  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=1)
@@ -144,7 +150,7 @@ def _parameters(given: Mapping[str, Any]) -> Parameters:
 
 
 def _pasted(painting: Array, pasted: Picture, at: tuple[int, int] | None, scale: float) -> Pasted:
-    cutout = np.asarray(pasted.convert("RGBA")) if isinstance(pasted, Image.Image) else pasted
+    cutout = rgba_of(upright(pasted, "The object")).pixels if isinstance(pasted, Image.Image) else pasted
     if cutout.ndim != 3 or cutout.shape[2] != 4 or cutout[..., 3].min() == 255:
         raise _bad("The object has no transparency, so its outline is unknown.", "Cut it out, or give a mask.")
     if painting.dtype != np.uint8 or cutout.dtype != np.uint8:
@@ -155,7 +161,7 @@ def _pasted(painting: Array, pasted: Picture, at: tuple[int, int] | None, scale:
 def _rgb(picture: Picture, name: str) -> Array:
     """(H, W, 3)."""
     if isinstance(picture, Image.Image):
-        return np.asarray(picture.convert("RGB"))
+        return rgb_of(upright(picture, f"The {name}")).pixels
     array = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture
     if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise _bad(f"The {name} has the shape {picture.shape}.", "Give (height, width, 3).")
@@ -166,14 +172,20 @@ def _rgb(picture: Picture, name: str) -> Array:
 def _plane(mask: Picture) -> Array:
     """(H, W)."""
     if isinstance(mask, Image.Image):
-        return np.asarray(mask.convert("L"))
+        return mask_of(upright(mask, "The mask"))
     plane = mask.astype(np.uint8) * 255 if mask.dtype == np.bool_ else mask
-    if plane.ndim == 3:
-        plane = plane[..., 0]
-    if plane.ndim != 2 or 0 in plane.shape:
+    if plane.ndim not in (2, 3) or 0 in plane.shape:
         raise _bad(f"The mask has the shape {mask.shape}.", "Give (height, width).")
     _check_kind(plane, "mask")
+    if plane.ndim == 3:
+        plane = plane[..., -1] if _lies_in_alpha(plane) else plane[..., 0]
     return np.ascontiguousarray(plane)
+
+
+def _lies_in_alpha(mask: Array) -> bool:
+    """As in ``mask_of``: whether (H, W, C) is transparent somewhere, and its colours are all alike."""
+    white = 1 if mask.dtype == np.float32 else np.iinfo(mask.dtype).max
+    return mask.shape[2] in (2, 4) and mask[..., -1].min() < white and not np.ptp(mask[..., :-1], axis=(0, 1)).any()
 
 
 def _check_kind(array: Array, name: str) -> None:

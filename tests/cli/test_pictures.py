@@ -40,6 +40,8 @@ def test_masks_of_every_kind(tmp_path: Path) -> None:
     drawn[0, 1, 3] = 90
     Image.fromarray(drawn).save(tmp_path / "alpha.png")
     assert read_mask(tmp_path / "alpha.png").tolist() == [[0, 90]]
+    Image.new("RGBA", (2, 1), "black").save(tmp_path / "black.png")
+    assert read_mask(tmp_path / "black.png").tolist() == [[0, 0]], "nothing of it is transparent"
     Image.new("RGB", (2, 1), "white").save(tmp_path / "white.png")
     assert read_mask(tmp_path / "white.png").tolist() == [[255, 255]]
 

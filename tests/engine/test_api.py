@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from painterly_engine import harmonize, stylize
 from painterly_protocol.errors import PainterlyError
@@ -77,6 +78,53 @@ def test_pictures_are_stylized_and_come_back_as_they_came() -> None:
     assert mixed.dtype == np.uint16 and np.array_equal(mixed[:20], painting("uint16")[:20])
 
 
+def changed(result: Any, before: np.ndarray) -> np.ndarray:
+    return np.asarray((np.asarray(result) != before).any(2))
+
+
+def test_a_mask_is_read_as_the_command_line_reads_it(tmp_path: Path) -> None:
+    """White with its shape in the alpha; grey of 16 bits; of a camera held upright."""
+    mask, quarter = disc().astype(np.uint8) * 255, disc().astype(np.uint16) * 16448
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(mask).copy()).save(tmp_path / "turned.png", exif=exif)
+    Image.fromarray(np.dstack([np.full_like(mask, 255)] * 3 + [mask])).save(tmp_path / "alpha.png")
+    Image.fromarray(quarter).save(tmp_path / "quarter.png")
+    Image.fromarray((quarter // 257).astype(np.uint8)).save(tmp_path / "eight.png")
+    names = ("turned", "alpha", "quarter", "eight")
+    turned, alpha, quarter_found, eight = (
+        np.asarray(harmonize(painting(), composite(), Image.open(tmp_path / f"{name}.png"), preset="instant"))
+        for name in names
+    )
+    plain = np.asarray(harmonize(painting(), composite(), mask, preset="instant"))
+    assert np.array_equal(alpha, plain) and np.array_equal(turned, plain)
+    assert np.array_equal(quarter_found, eight) and not np.array_equal(eight, plain)
+    for white, kind in ((255, np.uint8), (65535, np.uint16), (1, np.float32)):
+        drawn = np.dstack([np.full(disc().shape, white)] * 3 + [disc() * white]).astype(kind)
+        assert np.array_equal(harmonize(painting(), composite(), drawn, preset="instant"), plain)
+    opaque = np.dstack([disc()] * 3 + [np.ones_like(disc())]).astype(np.uint8) * 255
+    assert np.array_equal(harmonize(painting(), composite(), opaque, preset="instant"), plain)
+
+
+def test_a_picture_stands_upright_and_keeps_its_colour_profile(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(np.rot90(painting()).copy()).save(tmp_path / "turned.png", exif=exif, icc_profile=profile)
+    made = harmonize(Image.open(tmp_path / "turned.png"), Image.fromarray(composite()), disc(), preset="instant")
+    assert made.size == (120, 90) and not changed(made, painting())[:20].any()
+    made.save(tmp_path / "made.png")
+    assert Image.open(tmp_path / "made.png").info["icc_profile"] == profile
+    content = Image.open(tmp_path / "turned.png")
+    styled = stylize(content, painting(), "adain", size=64)
+    assert styled.size == (120, 90) and styled.info["icc_profile"] == profile
+    grey = Image.fromarray(np.arange(90 * 120, dtype=np.uint16).reshape(90, 120) * 6)
+    grey.info["icc_profile"] = bytes(16) + b"GRAY" + bytes(100)
+    whole = stylize(grey, painting(), "adain", size=64, mask=disc())
+    assert "icc_profile" not in whole.info, "it is RGB now"
+    assert np.array_equal(np.asarray(whole)[:20, :, 0], np.rint(np.asarray(grey)[:20] / 257))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -88,6 +136,8 @@ def test_pictures_are_stylized_and_come_back_as_they_came() -> None:
         (lambda: harmonize(painting(), composite(), disc()[:50]), "mask is 120×50"),
         (lambda: harmonize(painting().astype(np.int64), composite(), disc()), "samples of int64"),
         (lambda: harmonize(painting()[0, 0], composite(), disc()), "shape"),
+        (lambda: harmonize(painting(), composite(), Image.new("F", (120, 90))), "mask has samples of 32 bits"),
+        (lambda: stylize(Image.new("I", (9, 9)), painting(), "adain"), "content has samples of 32 bits"),
         (lambda: stylize(painting(), [], "adain"), "no painting"),
         (lambda: stylize(painting(), painting(), "cubist"), "no method"),
         (lambda: stylize(painting(), painting(), alpha=0.3), "knows no alpha"),

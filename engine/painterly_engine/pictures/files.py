@@ -1,4 +1,4 @@
-"""Picture files: read by the client only, written whole or not at all."""
+"""Pictures of all kinds as 8 bits of RGB or as a mask; their files, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def read_rgb(path: Path) -> Picture:
     Raises:
         PainterlyError: UNREADABLE_FILE.
     """
-    return _read(path, "RGB")
+    return rgb_of(_opened(path))
 
 
 def read_rgba(path: Path) -> Picture:
     """(H, W, 4); opaque where the file has no transparency."""
-    return _read(path, "RGBA")
+    return rgba_of(_opened(path))
 
 
 def read_cutout(path: Path) -> Bytes:
@@ -65,11 +65,26 @@ def read_cutout(path: Path) -> Bytes:
 
 
 def read_mask(path: Path) -> Bytes:
-    """(H, W) coverage, white inside; a picture with transparency gives its alpha if its colours are all alike."""
-    image = _opened(path)
+    """(H, W) coverage, white inside; a picture that is transparent somewhere gives its alpha if its colours are all
+    alike."""
+    return mask_of(_opened(path))
+
+
+def rgb_of(image: Image.Image) -> Picture:
+    """What ``read_rgb`` makes of an ``upright`` picture."""
+    return _converted(image, "RGB")
+
+
+def rgba_of(image: Image.Image) -> Picture:
+    """What ``read_rgba`` makes of an ``upright`` picture."""
+    return _converted(image, "RGBA")
+
+
+def mask_of(image: Image.Image) -> Bytes:
+    """What ``read_mask`` makes of an ``upright`` picture."""
     if image.has_transparency_data:
         *colours, alpha = (np.asarray(band) for band in image.convert("RGBA").split())
-        if all(np.ptp(colour) == 0 for colour in colours):
+        if alpha.min() < 255 and all(np.ptp(colour) == 0 for colour in colours):
             return alpha
     return np.asarray(image.convert("L"))
 
@@ -121,19 +136,41 @@ def check_writable(path: Path) -> None:
         raise PainterlyError(ErrorCode.UNREADABLE_FILE, f"{path} is a folder.", "Give the result a name of its own.")
 
 
-def _read(path: Path, mode: str) -> Picture:
-    image = _opened(path)
-    profile = image.info.get("icc_profile")
+def upright(image: Image.Image, name: object = "The picture") -> Image.Image:
+    """With its camera's orientation applied and 8 bits a channel, in any mode; ``info[DEEP]`` says whether it had more.
+
+    Args:
+        name: what it is called in a sentence.
+
+    Raises:
+        PainterlyError: UNREADABLE_FILE.
+    """
+    deep = any("16" in str(tile[3]) for tile in getattr(image, "tile", ())) or image.mode.startswith("I;16")
+    try:
+        image.load()
+        found = _eight_bits(ImageOps.exif_transpose(image), name)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(name, error) from error
+    found.info.update({"icc_profile": image.info.get("icc_profile"), DEEP: deep})
+    return found
+
+
+def profile_of(image: Image.Image) -> bytes | None:
+    """Its colour profile, if it is one of RGB: one of CMYK or grey would make the RGB result unreadable."""
+    profile: bytes | None = image.info.get("icc_profile")
+    return profile if profile is not None and profile[16:20] == b"RGB " else None
+
+
+def _converted(image: Image.Image, mode: str) -> Picture:
     notes = []
     if image.info[DEEP]:
         notes.append("read with 8 bits a channel")
     if mode == "RGB" and image.has_transparency_data:
         notes.append("its transparency is left out")
-    return Picture(np.asarray(image.convert(mode)), profile if _is_of_rgb(profile) else None, tuple(notes))
+    return Picture(np.asarray(image.convert(mode)), profile_of(image), tuple(notes))
 
 
 def _opened(path: Path) -> Image.Image:
-    """The picture upright and with 8 bits a channel, in any mode; ``info[DEEP]`` says whether the file has more."""
     try:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -142,34 +179,28 @@ def _opened(path: Path) -> Image.Image:
                     f"{path} has {image.width * image.height / 1e6:.0f} million pixels, more than can be sent.",
                     "Crop it to the part around the object.",
                 )
-            deep = any("16" in str(tile[3]) for tile in image.tile)
-            image.load()
-            upright = _eight_bits(ImageOps.exif_transpose(image), path)
-            upright.info.update(icc_profile=image.info.get("icc_profile"))
-            upright.info[DEEP] = deep
-            return upright
+            return upright(image, path)
     except FileNotFoundError as error:
         raise PainterlyError(ErrorCode.UNREADABLE_FILE, f"There is no file {path}.", "Check the name.") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PainterlyError(
-            ErrorCode.UNREADABLE_FILE, f"{path} cannot be read as a picture: {error}.", "Save it as PNG or JPEG."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
-def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+def _unreadable(name: object, error: Exception) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.UNREADABLE_FILE, f"{name} cannot be read as a picture: {error}.", "Save it as PNG or JPEG."
+    )
+
+
+def _eight_bits(image: Image.Image, name: object) -> Image.Image:
     """Grey of 16 bits scaled to 8, which Pillow's own conversion would clip; what has no fixed white is refused."""
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode in {"I", "F"}:
         raise PainterlyError(
-            ErrorCode.UNREADABLE_FILE, f"{path} has samples of 32 bits.", "Save it with 8 or 16 bits a channel."
+            ErrorCode.UNREADABLE_FILE, f"{name} has samples of 32 bits.", "Save it with 8 or 16 bits a channel."
         )
     return image
-
-
-def _is_of_rgb(profile: bytes | None) -> bool:
-    """A profile of CMYK or grey would make the RGB result unreadable."""
-    return profile is not None and profile[16:20] == b"RGB "
 
 
 def _umask() -> int:
