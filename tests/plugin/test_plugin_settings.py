@@ -13,11 +13,9 @@ from painterly_plugin.settings import (
     Note,
     edges_from,
     layer_note,
-    pack_coverage,
     parameters_from,
     read_note,
     sketch_of,
-    unpack_coverage,
     warnings_in,
 )
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -107,30 +105,6 @@ def test_a_foreign_note_is_none(data: bytes) -> None:
 def test_warnings_are_handed_on() -> None:
     assert warnings_in({"warnings": ["Beware.", "Also."]}) == ["Beware.", "Also."]
     assert warnings_in({}) == warnings_in({"warnings": "?"}) == []
-
-
-def test_a_soft_mask_is_kept_small() -> None:
-    coverage = bytes(range(256)) * 100
-    packed = pack_coverage(-3, 4, 256, 100, coverage)
-    assert len(packed) < len(coverage) / 10
-    assert unpack_coverage(packed) == ((-3, 4, 256, 100), coverage)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"short",
-        pack_coverage(0, 0, 2, 2, b"abc"),
-        pack_coverage(0, 0, 2, 2, b"abcde"),
-        pack_coverage(0, 0, 0, 2, b""),
-        pack_coverage(0, 0, 4, 4, bytes(10**8)),
-        pack_coverage(0, 0, 2, 2, b"abcd")[:-6],
-        bytes(16) + b"no zlib",
-    ],
-)
-def test_a_damaged_mask_is_none(data: bytes) -> None:
-    assert unpack_coverage(data) is None
 
 
 def test_a_sketch_is_the_same_only_quicker() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
+
 import gi
 
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
 from painterly_plugin.gimp_choose import Choice  # noqa: E402
+from painterly_plugin.gimp_outline import shape_of_mask  # noqa: E402
 from painterly_plugin.gimp_read import Subject  # noqa: E402
 from painterly_plugin.gimp_scratch import MASK_FORMATS, RGBA_FORMATS, new_layer, write  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.outline import PARASITE_NAME as OUTLINE_NAME  # noqa: E402
+from painterly_plugin.outline import Made, Outline, packed  # noqa: E402
 from painterly_plugin.placement import Box, alpha_plane, crop, eight_bit, with_alpha  # noqa: E402
-from painterly_plugin.settings import COVERAGE_NAME, PARASITE_NAME, pack_coverage  # noqa: E402
+from painterly_plugin.settings import PARASITE_NAME  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.messages import Result  # noqa: E402
@@ -39,7 +44,8 @@ def insert_result(
         mask = layer.create_mask(Gimp.AddMaskType.BLACK)
         layer.add_mask(mask)
         yield from _write(layer, mask, picture)
-        _attach(layer, COVERAGE_NAME, _coverage(subject))
+        made = Made(subject.made_of, (yield from shape_of_mask(mask, box)))
+        _attach(layer, OUTLINE_NAME, packed(_outline(subject, made)))
         yield
         _attach(layer, PARASITE_NAME, note)
         if not _is_in(image, choice.object_layer):
@@ -108,8 +114,8 @@ def _write(layer: Gimp.Layer, mask: Gimp.LayerMask, picture: Pixels) -> Steps[No
         yield
 
 
-def _coverage(subject: Subject) -> bytes:
+def _outline(subject: Subject, made: Made) -> Outline:
     """The mask that was sent, for harmonizing again: the layer's own shows it as the engine has softened it."""
     area, box = subject.area, subject.mask_box
     mask = crop(subject.mask, box.shifted(-area.x, -area.y))
-    return pack_coverage(box.x, box.y, box.width, box.height, eight_bit(mask))
+    return Outline(box, zlib.compress(eight_bit(mask), 6), made)

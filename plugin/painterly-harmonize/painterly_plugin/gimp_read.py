@@ -14,7 +14,8 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, parasite_data, position  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, position  # noqa: E402
+from painterly_plugin.gimp_outline import found_again, outline_lost, shape_of  # noqa: E402
 from painterly_plugin.gimp_scratch import (  # noqa: E402
     MASK_FORMATS,
     RGBA_FORMATS,
@@ -33,6 +34,7 @@ from painterly_plugin.gimp_scratch import (  # noqa: E402
 )
 from painterly_plugin.gimp_style import Style, read_style  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.outline import Shape  # noqa: E402
 from painterly_plugin.placement import (  # noqa: E402
     Box,
     alpha_plane,
@@ -45,7 +47,7 @@ from painterly_plugin.placement import (  # noqa: E402
     surrounded,
     with_alpha,
 )
-from painterly_plugin.settings import COVERAGE_NAME, Edges, unpack_coverage  # noqa: E402
+from painterly_plugin.settings import Edges  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
@@ -63,6 +65,7 @@ class Subject:
             mask is not zero: the result's layer mask, which the engine makes of ``mask``, blends it, and that once.
         mask_box: the part of the canvas where the mask is not zero.
         edges: as they were read with.
+        made_of: the object as it was.
         style: what is imitated; None: all of the painting.
     """
 
@@ -72,6 +75,7 @@ class Subject:
     mask: Pixels
     mask_box: Box
     edges: Edges
+    made_of: Shape
     style: Style | None = None
 
 
@@ -87,7 +91,7 @@ class _Seen:
         rgba: the object's colours in ``box``.
         solid: 255 where the object is, in ``box``.
         own: the mask before the edges are changed, picture of ``box``.
-        style: as of Subject.
+        made_of, style: as of Subject.
     """
 
     area: Box
@@ -97,6 +101,7 @@ class _Seen:
     rgba: bytes
     solid: bytes
     own: Pixels
+    made_of: Shape
     style: Style | None
 
 
@@ -134,6 +139,12 @@ class Sitting:
         self._seen: _Seen | None = None
         self._scratch = image.duplicate()
         self._scratch.undo_disable()
+        # The user's layers may be moved or deleted while this one is read.
+        self._object = self._copy_of(choice.object_layer)
+        self._painting = None if choice.painting_layer is None else self._copy_of(choice.painting_layer)
+        self._has_selection = not Gimp.Selection.is_empty(self._scratch)
+        again = choice.earlier is not None and not self._has_selection
+        self._earlier = self._copy_of(choice.earlier) if again else None
 
     def close(self) -> None:
         self._scratch.delete()
@@ -166,30 +177,34 @@ class Sitting:
             mask,
             covered.shifted(region.x + area.x, region.y + area.y),
             edges,
+            seen.made_of,
             seen.style,
         )
 
     # ------------------------------------------------------------ the painting and the object
 
+    def _copy_of(self, layer: Gimp.Layer) -> Gimp.Layer:
+        return item_at(self._scratch, position(layer))
+
     def _look(self) -> Steps[_Seen]:
-        object_layer = item_at(self._scratch, position(self._choice.object_layer))
-        chosen = self._choice.painting_layer
-        painting_layer = None if chosen is None else item_at(self._scratch, position(chosen))
-        needed = self._needed_box(object_layer)
+        made_of = shape_of(self._object)
+        yield
+        earlier = None if self._earlier is None else (yield from found_again(self._earlier, self._object))
+        needed = self._needed_box() if earlier is None else earlier[0]
         if needed.is_empty:
             raise self._empty_mask()
         self._shrink_to(region_around(needed, self._region))
         needed = needed.shifted(-self._region.x, -self._region.y)
         yield
-        ground = self._ground(object_layer, painting_layer)
+        ground = self._ground()
         yield
         area, holes = yield from self._painted_area(ground)
         box = needed.intersect(area)
         if box.is_empty:
             raise self._empty_mask()
-        cutout = yield from self._cutout(object_layer)
+        cutout = yield from self._cutout()
         yield
-        rgba, own = yield from self._colours_and_mask(cutout, box)
+        rgba, own = yield from self._colours_and_mask(cutout, box, earlier)
         hide_all(self._scratch)
         if holes:
             put_on_top(self._scratch, paper(self._scratch))
@@ -199,18 +214,17 @@ class Sitting:
         # An earlier result's mask may reach beyond the object.
         alpha = alpha_plane(rgba, box.width, box.height, self._sample_type)
         there = both(solid(leading_bytes(own)), solid(leading_bytes(alpha)))
+        if self._earlier is not None and not any(there):
+            raise outline_lost(self._choice.object_layer, self._choice.earlier)
         style = yield from read_style(self._image, self._choice, self._sample_type)
-        return _Seen(area, painting, ground, box, rgba, there, own, style)
+        return _Seen(area, painting, ground, box, rgba, there, own, made_of, style)
 
-    def _needed_box(self, object_layer: Gimp.Layer) -> Box:
+    def _needed_box(self) -> Box:
         """Where on the canvas the mask can be anything but zero."""
-        found = self._earlier_coverage()
-        if found is not None:
-            return self._region.intersect(found[0])
         box = self._region
-        if not _grows_by_filters(object_layer):
-            box = box.intersect(box_of(object_layer))
-        if not Gimp.Selection.is_empty(self._scratch):
+        if not _grows_by_filters(self._object):
+            box = box.intersect(box_of(self._object))
+        if self._has_selection:
             bounds = Gimp.Selection.bounds(self._scratch)
             box = box.intersect(Box(bounds.x1, bounds.y1, bounds.x2 - bounds.x1, bounds.y2 - bounds.y1))
         return box
@@ -221,21 +235,22 @@ class Sitting:
             self._scratch.crop(region.width, region.height, region.x, region.y)
         self._region = region
 
-    def _ground(self, object_layer: Gimp.Layer, painting_layer: Gimp.Layer | None) -> Gimp.Layer:
+    def _ground(self) -> Gimp.Layer:
         """The painting as one flat layer of the scratch image's size."""
+        painting_layer = self._painting
         if painting_layer is None:
-            hide_from(self._scratch.get_layers(), position(object_layer))
+            hide_from(self._scratch.get_layers(), position(self._object))
             return Gimp.Layer.new_from_visible(self._scratch, self._scratch, "painting")
         # The painting's layer goes when it lies outside the region altogether.
         return isolated(self._scratch, painting_layer) if painting_layer.is_valid() else nothing(self._scratch)
 
-    def _cutout(self, object_layer: Gimp.Layer) -> Steps[Gimp.Layer]:
+    def _cutout(self) -> Steps[Gimp.Layer]:
         """The object as one flat layer, its selected part only: its alpha is the mask."""
-        cutout = isolated(self._scratch, object_layer)
+        cutout = isolated(self._scratch, self._object)
         yield
         if not cutout.has_alpha():
             cutout.add_alpha()
-        if Gimp.Selection.is_empty(self._scratch):
+        if not self._has_selection:
             return cutout
         self._scratch.insert_layer(cutout, None, 0)
         cutout.add_mask(cutout.create_mask(Gimp.AddMaskType.SELECTION))
@@ -245,22 +260,6 @@ class Sitting:
         visible = Gimp.Layer.new_from_visible(self._scratch, self._scratch, "mask")
         self._scratch.remove_layer(cutout)
         return visible
-
-    def _earlier_coverage(self) -> tuple[Box, bytes] | None:
-        """The soft mask of an earlier result, and where on the canvas it is; None where there is none, or a selection.
-
-        It is what the layer remembers, without what was painted out of its layer mask since; without memory the layer
-        mask itself.
-        """
-        earlier = self._choice.earlier
-        mask = None if earlier is None or not Gimp.Selection.is_empty(self._scratch) else earlier.get_mask()
-        if mask is None:
-            return None
-        data = parasite_data(earlier, COVERAGE_NAME)
-        kept = None if data is None else unpack_coverage(data)
-        box = box_of(earlier) if kept is None else Box(*kept[0])
-        shown = read(mask, box, MASK_FORMATS[SampleType.UINT8])
-        return box, shown if kept is None else both(kept[1], solid(shown))
 
     def _as_selection(self, box: Box, coverage: bytes) -> Gimp.Selection:
         """``coverage`` of a box of the canvas in the scratch image, so that it can be read like any drawable.
@@ -284,9 +283,11 @@ class Sitting:
             raise self._no_painting()
         return area, bytes(crop(alpha, area).data).count(255) < area.pixels
 
-    def _colours_and_mask(self, cutout: Gimp.Layer, box: Box) -> Steps[tuple[bytes, Pixels]]:
+    def _colours_and_mask(
+        self, cutout: Gimp.Layer, box: Box, found: tuple[Box, bytes] | None
+    ) -> Steps[tuple[bytes, Pixels]]:
+        """The object's colours in ``box``, and how much of it is to be harmonized: its alpha, or what was ``found``."""
         kind = self._sample_type
-        found = self._earlier_coverage()
         earlier = None if found is None else self._as_selection(*found)
         colours, coverage = [], []
         for strip in box.strips():
@@ -362,7 +363,7 @@ class Sitting:
 
     def _empty_mask(self) -> PainterlyError:
         name = self._choice.object_layer.get_name()
-        if Gimp.Selection.is_empty(self._image):
+        if not self._has_selection:
             return PainterlyError(
                 ErrorCode.EMPTY_MASK,
                 _("Nothing of the object “{name}” can be seen on the painting.").format(name=name),

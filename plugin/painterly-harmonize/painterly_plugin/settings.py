@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -14,8 +12,6 @@ from painterly_protocol.request import DEFAULT_METHOD, MIN_SIZE, PRESETS, Parame
 PARASITE_NAME = "painterly-harmonize"
 SKETCH_PRESET = "instant"
 FORWARD = "adain"
-COVERAGE_NAME = "painterly-harmonize-mask"
-MAX_SIDE = 1 << 19  # px, of a canvas in GIMP
 NOTE_VERSION = 2
 # "genre" is one of these two or a genre's name.
 AUTOMATIC, NUMBER = "auto", "number"
@@ -133,24 +129,6 @@ def read_note(data: bytes) -> Note | None:
         return Note(arguments, _int(layers["object"]), _int(layers["painting"]), _int(layers.get("style", 0)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-
-
-def pack_coverage(x: int, y: int, width: int, height: int, coverage: bytes) -> bytes:
-    """A soft mask of one byte a pixel, and where on the canvas it is, for a parasite."""
-    return struct.pack("<4i", x, y, width, height) + zlib.compress(coverage, 6)
-
-
-def unpack_coverage(data: bytes) -> tuple[tuple[int, int, int, int], bytes] | None:
-    """((x, y, width, height), coverage) of ``pack_coverage``; None where that is damaged."""
-    try:
-        x, y, width, height = struct.unpack_from("<4i", data)
-        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-            return None
-        # One byte more than there may be, and no further: a few bytes could stand for gigabytes.
-        coverage = zlib.decompressobj().decompress(data[16:], width * height + 1)
-    except (struct.error, zlib.error):
-        return None
-    return ((x, y, width, height), coverage) if len(coverage) == width * height else None
 
 
 def warnings_in(metadata: Mapping[str, object]) -> list[str]:
