@@ -23,7 +23,7 @@ from painterly_engine.network.features import CAFFE, VGG19_BLOCKS, random_networ
 from painterly_engine.network.layouts import Recognised
 from painterly_engine.network.shelf import NetworkShelf, describe, fetch_by_name, resolve
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from support.failing import no_room
+from support.failing import caught, no_room
 
 
 @pytest.fixture(autouse=True)
@@ -324,6 +324,20 @@ def test_a_package_that_lost_its_network_says_how_to_get_it_back(
     assert caught.value.code is ErrorCode.WEIGHTS_MISSING and str(tmp_path / lost) in str(caught.value)
     assert caught.value.advice == store.repair_built_in()
     assert next(row for row in describe() if row.name == "slim").stored is False
+
+
+@pytest.mark.parametrize("name", store.MADE_FOR_SLIM)
+def test_what_was_made_for_another_network_than_the_built_in_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    package = shutil.copytree(store.built_in_dir(), tmp_path / "weights")
+    monkeypatch.setattr(store, "built_in_dir", lambda: package)
+    store.verify(name)
+    store.store_in(package, "slim", small(), "trained here", "", "MIT")
+    with caught(ErrorCode.WEIGHTS_CORRUPT) as refused:
+        store.verify(name)
+    assert f"{name}.safetensors was made for another network than slim" in refused.value.sentence
+    assert refused.value.advice == store.repair_built_in()
 
 
 def test_list_shows_built_in_and_fetchable() -> None:

@@ -217,9 +217,10 @@ def test_the_stylization_model_learns_what_can_be_learnt(tmp_path: Path) -> None
     assert sum(row.right for row in rows) >= 10
     noise = dict.fromkeys(stylize.LAYERS, torch.randn(12, 6, generator=generator))
     assert sum(row.right for row in stylize.judge(noise, levels.log(), names)) <= 8
-    model = stylize.fit(statistics, levels.log(), stylize.CHOICES[0])
-    first, second = (stylize.save(model, tmp_path, "twelve levels") for _ in range(2))
+    model, network = stylize.fit(statistics, levels.log(), stylize.CHOICES[0]), random_network(0)
+    first, second = (stylize.save(model, tmp_path, network, "twelve levels") for _ in range(2))
     assert first == second and first.sha256 == store.file_sha256(tmp_path / "stylization.safetensors")
+    assert first.source_sha256 == network.sha256
     assert "twelve levels" in (tmp_path / "stylization.json").read_text()
 
 
@@ -274,7 +275,8 @@ def test_the_estimator_can_be_fitted_to_the_network_just_trained(
     network = store.load_path(weights)
     widths = [len(network.get_buffer(f"{layer}_bias")) for layer in model.layers]
     assert len(model.mean) == 2 * sum(widths)
-    assert store.file_sha256(weights) in json.loads(file.with_suffix(".json").read_text())["notes"]
+    passport = json.loads(file.with_suffix(".json").read_text())
+    assert passport["source_sha256"] == store.file_sha256(weights) and passport["source_sha256"] in passport["notes"]
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(file.with_suffix(".json").stat().st_mode)
 
 

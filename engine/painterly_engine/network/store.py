@@ -27,8 +27,10 @@ from painterly_protocol.paths import data_dir
 
 FORMAT = "painterly-network-1"
 BUILT_IN = ("slim",)
-SHIPPED = (*BUILT_IN, "slim_decoders", "stylization")
-"""Files inside the package; its decoders and the estimator of the stylization weight are no networks to choose."""
+MADE_FOR_SLIM = ("slim_decoders", "stylization")
+"""The decoders and the estimator of the stylization weight: no networks to choose, and of no use to another one."""
+SHIPPED = (*BUILT_IN, *MADE_FOR_SLIM)
+"""Files inside the package."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Passport:
 
     Attributes:
         source: address or description of what it was made of.
-        source_sha256: of the file downloaded, "" where there was none.
+        source_sha256: of the file downloaded, or of the network that it was made for; "" where there was none.
         sha256: of the safetensors file beside it.
         licence: in a few words.
         notes: what it was trained on or fitted to.
@@ -154,7 +156,7 @@ def passport_of(name: str) -> Passport:
 
 
 def verify(name: str) -> Passport:
-    """Compare a stored file with the digest in its passport.
+    """Compare a stored file with the digest in its passport; what goes with the built-in network must be made for it.
 
     Raises:
         PainterlyError: WEIGHTS_MISSING or WEIGHTS_CORRUPT, with the command that repairs it.
@@ -163,6 +165,10 @@ def verify(name: str) -> Passport:
     file = home_of(name) / f"{name}.safetensors"
     if file_sha256(file) != passport.sha256:
         raise corrupt(file, _repair(name))
+    if name in MADE_FOR_SLIM and passport.source_sha256 != passport_of("slim").sha256:
+        raise PainterlyError(
+            ErrorCode.WEIGHTS_CORRUPT, f"The file {file} was made for another network than slim.", _repair(name)
+        )
     return passport
 
 
@@ -295,7 +301,10 @@ def corrupt(path: Path, advice: str) -> PainterlyError:
 def repair_built_in() -> str:
     """How to get back a file that came with the package. Installing a clone again would only find the same file."""
     folder = shlex.quote(str(built_in_dir()))
-    return f"In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more."
+    return (
+        f"In a clone run “git -C {folder} checkout .”; else unpack the release once more, "
+        "or give its wheel to “pip install --force-reinstall --no-deps”."
+    )
 
 
 def _absent(name: str) -> str:

@@ -117,8 +117,8 @@ def judge(statistics: dict[tuple[str, ...], Tensor], logarithms: Tensor, names: 
     return rows
 
 
-def save(model: Model, folder: Path, fitted_to: str) -> store.Passport:
-    """Write the coefficients and their passport."""
+def save(model: Model, folder: Path, network: FeatureNetwork, fitted_to: str) -> store.Passport:
+    """Write the coefficients for a network's statistics, and their passport."""
     path = folder / f"{MODEL}.safetensors"
     tensors = {name: getattr(model, name).contiguous() for name in TENSORS}
     names = ("layers", "longest", "intercept", "seed", "width")
@@ -126,7 +126,7 @@ def save(model: Model, folder: Path, fitted_to: str) -> store.Passport:
     made_by = "painterly train-stylization"
     with writing(path):
         digest = store.write_tensors(path, tensors, {MODEL_FORMAT: json.dumps(about)})
-        return store.issue(folder, store.Passport(MODEL, made_by, "", digest, "MIT", fitted_to))
+        return store.issue(folder, store.Passport(MODEL, made_by, network.sha256, digest, "MIT", fitted_to))
 
 
 def train_stylization(arguments: argparse.Namespace) -> int:
@@ -153,7 +153,7 @@ def train_stylization(arguments: argparse.Namespace) -> int:
     fitted_to = f"fitted to the published stylization weights of {len(names)} paintings; holds no picture"
     if arguments.weights != BUILT_IN:
         fitted_to += f"; by the features of {network.name} {network.sha256}"
-    passport = save(fit(statistics[choice.layers], logarithms, choice), arguments.output, fitted_to)
+    passport = save(fit(statistics[choice.layers], logarithms, choice), arguments.output, network, fitted_to)
     print(f"\n{choice}; {MODEL}.safetensors sha256 {passport.sha256}")
     print(
         f"The coefficients fit only the network {arguments.weights}, and the package reads its own of both: copy all "

@@ -50,7 +50,8 @@ TEXTS = (
     "The network {name} is not here.",
     "The file {path} of the package is missing.",
     "Run 'painterly weights fetch {name}'.",
-    "In a clone run “git -C {folder} checkout .”; else unpack the release, or install the package, once more.",
+    "In a clone run “git -C {folder} checkout .”; else unpack the release once more, or give its wheel to "
+    "“pip install --force-reinstall --no-deps”.",
     "There is no file of weights at {path}.",
     "Give the path of a .pth or .safetensors file, or a name that 'painterly weights list' shows.",
     "The file of weights {path} cannot be read: {error}.",
