@@ -54,7 +54,8 @@ class PainterlyHarmonize(Gimp.PlugIn):
                 "Select the object's layer (everything visible below it is the painting), or the object's and the "
                 "painting's layers together. A selection limits what of the object is harmonized. The result is a new "
                 "layer above the object; the originals are not changed. On a layer made by this filter it starts again "
-                "from the settings that layer was made with."
+                "from the settings that layer was made with. Repeat and scripts start from its object and outline "
+                "alone: the settings are theirs, and its outline is neither moved nor softened again."
             ),
             None,
         )

@@ -164,6 +164,27 @@ result = answers
     return answers
 
 
+TWICE = """
+image = new_image(64, 48)
+add_layer(image, "painting", (64, 48), flat((64, 48), (200, 100, 50, 255)))
+made = [add_layer(image, "cup", (20, 16), flat((20, 16), (40, 60, 80, 255)), (20, 12))]
+edges = {"mask_growth": 3, "edge_softness": 6.0}
+for mode in (Gimp.RunMode.NONINTERACTIVE, Gimp.RunMode.NONINTERACTIVE, Gimp.RunMode.WITH_LAST_VALS):
+    made += call(PROCEDURE, run_mode=mode, image=image, drawables=[made[-1]], **edges)["values"]
+image.select_rectangle(Gimp.ChannelOps.REPLACE, 25, 15, 10, 10)
+made += harmonize(image, [made[-1]], mask_growth=3)["values"]
+result = [[layer.get_width(), layer.get_height(), pixels(layer.get_mask(), MASK)] for layer in made[1:]]
+"""
+
+
+def test_an_outline_is_moved_and_softened_once(place: Workplace) -> None:
+    """By a script and by Repeat, as in the dialog; a selection is another outline."""
+    first, second, repeated, selected = place.profile.run(TWICE)
+    assert first[0] > 26, "it was not moved and softened at all"
+    assert first == second == repeated
+    assert selected[:2] == [16, 16]
+
+
 @pytest.mark.parametrize("case", [*FOLLOWED, *PLAIN])
 def test_the_outline_goes_with_the_object(answers: dict[str, Any], case: str) -> None:
     _change, box, row = (FOLLOWED | PLAIN)[case]

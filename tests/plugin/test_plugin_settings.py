@@ -97,6 +97,13 @@ def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
     assert read_note(data + b"\0") == read_note(data), "GIMP may end it as C does"
 
 
+@pytest.mark.parametrize("tattoo", [-1, 2**32, 2**70, "x", None, 1.5])
+def test_a_note_of_a_layer_that_cannot_be_is_none(tattoo: object) -> None:
+    note = json.loads(layer_note(DEFAULTS, {}, "0.1.0", 7))
+    note["layers"]["style"] = tattoo
+    assert read_note(json.dumps(note).encode()) is None
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"note": 1}', b'{"note": 2}', b"\xff", b"[" * 100_000])
 def test_a_foreign_note_is_none(data: bytes) -> None:
     assert read_note(data) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
@@ -56,17 +58,24 @@ def recall(bench: Bench) -> None:
     if bench.choice.note is None:
         return
     for name, value in bench.choice.note.arguments.items():
-        specification = bench.arguments.find_property(name)
-        # The note may come from another version, and holds no folders: a network's file is not found by its name.
-        if specification is None or (name == "weights" and "." in str(value)):
-            continue
-        wanted = float(value) if specification.value_type.name == "gdouble" else value
-        if isinstance(wanted, type(bench.arguments.get_property(name))):
-            bench.arguments.set_property(name, wanted)
-    if Gimp.Selection.is_empty(bench.image):
-        # Its mask is taken over, in which the outline is moved and softened already.
-        bench.arguments.set_property("mask-growth", 0)
-        bench.arguments.set_property("edge-softness", 0.0)
+        # The note may come from another version, or from anywhere, and holds no folders: a network's file is not found
+        # by its name.
+        if bench.arguments.find_property(name) is not None and not (name == "weights" and "." in str(value)):
+            with contextlib.suppress(TypeError, ValueError, OverflowError):
+                _take(bench.arguments, name, value)
+
+
+def _take(arguments: Gimp.ProcedureConfig, name: str, value: object) -> None:
+    """Set an argument, where ``value`` is of its kind.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is not, or GIMP has no such number.
+    """
+    wanted = float(str(value)) if arguments.find_property(name).value_type.name == "gdouble" else value
+    if isinstance(wanted, float) and not math.isfinite(wanted):
+        raise ValueError
+    if isinstance(wanted, type(arguments.get_property(name))):
+        arguments.set_property(name, wanted)
 
 
 class Stage(Enum):
@@ -121,6 +130,7 @@ class Window:
         self._reading: Gradually | None = None
         self._finishing: Gradually | None = None
         self._traits: object = None
+        self._took_outline_over = False
         self._subject: Subject | None = None
         self._job: Job | None = None
         self._layer: Gimp.Layer | None = None
@@ -196,12 +206,21 @@ class Window:
         self._end_sitting()
         try:
             checked(self._bench.image, self._bench.choice)
+            self._take_outline_over()
             self._traits = traits(self._bench.image)
             self._sitting = Sitting(self._bench.image, self._bench.choice)
         except PainterlyError as error:
             self._fail(error)
         else:
             self._read()
+
+    def _take_outline_over(self) -> None:
+        """Where the mask has just become an earlier result's, leave its outline as it is; the user may move it then."""
+        takes_over = self._bench.takes_outline_over
+        if takes_over and not self._took_outline_over:
+            self._bench.arguments.set_property("mask-growth", 0)
+            self._bench.arguments.set_property("edge-softness", 0.0)
+        self._took_outline_over = takes_over
 
     def _read(self) -> None:
         assert self._sitting is not None

@@ -59,6 +59,11 @@ class Bench:
         """The arguments' values now."""
         return {name: self.arguments.get_property(name) for name in ARGUMENTS}
 
+    @property
+    def takes_outline_over(self) -> bool:
+        """Whether the mask is an earlier result's, in which the outline is moved and softened already."""
+        return self.choice.earlier is not None and Gimp.Selection.is_empty(self.image)
+
     def edges(self) -> settings.Edges:
         return settings.edges_from(self.asked())
 
@@ -151,7 +156,9 @@ def run(
 
 def _work_with_progress_bar(bench: Bench) -> Gimp.Layer:
     Gimp.progress_init(_("Painterly Harmonize: starting the engine"))
-    job = bench.begin(read_at_once(bench.image, bench.choice, bench.edges()), previews=False)
+    # Nobody has asked for these edges on top of those that the earlier result has.
+    edges = settings.Edges() if bench.takes_outline_over else bench.edges()
+    job = bench.begin(read_at_once(bench.image, bench.choice, edges), previews=False)
     try:
         while True:
             for news in job.conversation.news(POLL_S):

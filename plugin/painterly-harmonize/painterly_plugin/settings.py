@@ -126,7 +126,7 @@ def read_note(data: bytes) -> Note | None:
         arguments = {str(name): value for name, value in raw["arguments"].items()}
         layers = raw["layers"]
         # A note of before there was a choice of style has no word of it.
-        return Note(arguments, _int(layers["object"]), _int(layers["painting"]), _int(layers.get("style", 0)))
+        return Note(arguments, *map(_tattoo, (layers["object"], layers["painting"], layers.get("style", 0))))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -154,6 +154,13 @@ def _size(asked: int) -> int | None:
 
 def _int(value: object) -> int:
     return int(str(value))
+
+
+def _tattoo(value: object) -> int:
+    tattoo = _int(value)
+    if not 0 <= tattoo < 1 << 32:
+        raise ValueError
+    return tattoo
 
 
 def _float(value: object) -> float:
