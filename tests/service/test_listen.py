@@ -32,6 +32,8 @@ from support.relay import Relay
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX owners and modes")
 
+HERE = f"198.18.{os.getpid() % 256}.1"  # this machine's end of a cable to another; two test runs have one each
+
 
 @pytest.fixture
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keyring:
@@ -380,7 +382,7 @@ def test_each_user_sees_only_their_own_part_and_the_keeper_sees_all(
 @pytest.fixture
 def other_machine() -> Iterator[str]:
     """A network namespace with an interface of its own, joined to this one's by a cable; its name."""
-    name, far, near = f"painterly-{os.getpid()}", "198.18.53.2/30", "198.18.53.1/30"
+    name, far, near = f"painterly-{os.getpid()}", f"{HERE.removesuffix('1')}2/30", f"{HERE}/30"
     cable = (f"pt{os.getpid() % 10**6}a", f"pt{os.getpid() % 10**6}b")
     try:
         for command in (
@@ -406,14 +408,14 @@ def other_machine() -> Iterator[str]:
 def test_an_artist_on_another_machine_is_served_over_the_network(
     tmp_path: Path, keyring: Keyring, port: int, other_machine: str
 ) -> None:
-    ticket = keyring.add("ada", f"198.18.53.1:{port}")
+    ticket = keyring.add("ada", f"{HERE}:{port}")
     program = (
         "import sys, pathlib; from painterly_protocol.client import connect; from support import jobs; "
         "from support.real_engine import harmonized\n"
         "with connect(pathlib.Path(sys.argv[1]), timeout_s=30) as client:\n"
         "    print(harmonized(client.run(jobs.request())))"
     )
-    with RealEngine(tmp_path, "--listen", f"198.18.53.1:{port}") as engine:
+    with RealEngine(tmp_path, "--listen", f"{HERE}:{port}") as engine:
         machine = machine_of(ticket, tmp_path / "ada")
         command = ["ip", "netns", "exec", other_machine, sys.executable, "-c", program, str(machine)]
         done = subprocess.run(command, env=engine.environment, capture_output=True, text=True, check=False)
