@@ -104,9 +104,36 @@ class TestFolders:
     def test_what_is_missing_or_twofold_breaks_that_job_only(self, pairs: Path) -> None:
         (pairs / "2/mask.png").unlink()
         (pairs / "10/painting.jpg").write_bytes(b"another")
-        one, two, *ten = entries_in(pairs, Parameters())
+        one, two, ten = entries_in(pairs, Parameters())
         assert isinstance(one, Entry) and isinstance(two, Broken) and "no mask" in str(two.error)
-        assert any(isinstance(entry, Broken) and "both be its painting" in str(entry.error) for entry in ten)
+        assert isinstance(ten, Broken) and "painting.jpg and" in str(ten.error) and "its painting" in str(ten.error)
+
+    def test_names_that_differ_in_capitals_are_one_job(self, pairs: Path) -> None:
+        """Elsewhere its result would be one file."""
+        for part in ("painting", "composite"):
+            (pairs / f"Cup_{part}.png").write_bytes((pairs / f"1/{part}.png").read_bytes())
+        (pairs / "cup_mask.png").write_bytes((pairs / "1/mask.png").read_bytes())
+        *_, cup = entries_in(pairs, Parameters())
+        assert isinstance(cup, Entry) and cup.name == "Cup" and cup.mask == pairs / "cup_mask.png"
+        (pairs / "CUP").mkdir()
+        (pairs / "CUP/mask.png").write_bytes((pairs / "1/mask.png").read_bytes())
+        found = entries_in(pairs, Parameters())
+        broken = [entry for entry in found if isinstance(entry, Broken)]
+        both = f"{Path('CUP/mask.png')} and cup_mask.png could both be its mask"
+        assert len(found) == 4 and len(broken) == 1 and both in str(broken[0].error)
+
+    def test_an_ambiguous_job_fails_and_stays_failed(self, pairs: Path, tmp_path: Path) -> None:
+        """It was said to have failed, was made none the less, and counted as made."""
+        (pairs / "2/mask.jpg").write_bytes((pairs / "2/mask.png").read_bytes())
+        told: list[str] = []
+        ledger = Ledger(tmp_path / "out")
+        entries = entries_in(pairs, Parameters(weights="slim"))
+        outcomes = run_batch(
+            entries, ledger, OneByOne(invert), silent, lambda outcome: told.append(outcome.state.value)
+        )
+        assert [outcome.state for outcome in outcomes] == [State.MADE, State.FAILED, State.MADE]
+        assert sorted(told) == ["failed", "made", "made"]
+        assert not ledger.result("2").exists() and "could both be its mask" in outcomes[1].reason
 
     def test_a_folder_of_something_else_gets_a_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(PainterlyError, match="no jobs"):
@@ -188,6 +215,16 @@ class TestLists:
         job = "{name: a, painting: p, composite: c, mask: m}"
         one, two = self.listed(tmp_path, f"jobs: [{job}, {job}]")
         assert isinstance(one, Entry) and isinstance(two, Broken) and two.name != one.name
+
+    def test_every_duplicate_has_a_name_and_an_outcome_of_its_own(self, tmp_path: Path) -> None:
+        job = "painting: p, composite: c, mask: m"
+        names = ["a", "A", "b", "a", "job 2 (A)", "b", "job 6 (b)"]
+        found = self.listed(tmp_path, "jobs:\n" + "".join(f"  - {{name: {name}, {job}}}\n" for name in names))
+        assert [isinstance(entry, Entry) for entry in found] == [True, False, True, False, True, False, True]
+        assert len({entry.name.casefold() for entry in found}) == len(names)
+        assert isinstance(found[1], Broken) and "called a too, and their results" in str(found[1].error)
+        outcomes = run_batch(found, Ledger(tmp_path / "out"), OneByOne(invert), silent, lambda _: None)
+        assert [outcome.name for outcome in outcomes] == [entry.name for entry in found]
 
     @pytest.mark.parametrize(
         "text",

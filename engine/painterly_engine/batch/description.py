@@ -19,12 +19,12 @@ jobs:
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from painterly_engine.batch.entries import Broken, Entry
+from painterly_engine.batch.entries import Broken, Entry, as_file
 from painterly_engine.network.naming import network_name
 from painterly_engine.pictures.arrangement import Placement
 from painterly_protocol.errors import ErrorCode, PainterlyError
@@ -94,15 +94,32 @@ def entries_of(file: Path, overriding: Mapping[str, Any]) -> list[Entry | Broken
     unknown = sorted(set(document) - {"defaults", "jobs"})
     if unknown:
         raise _unreadable(file, f"nobody knows what “{unknown[0]}” means beside “defaults” and “jobs”")
+    entries = (_entry(job, number, file.parent, usual, overriding) for number, job in enumerate(jobs, start=1))
+    return _told_apart(list(entries))
+
+
+def _told_apart(entries: Sequence[Entry | Broken]) -> list[Entry | Broken]:
+    """The second of a name, whose result would be the first one's file, is broken and called otherwise."""
+    given = {as_file(entry.name) for entry in entries}
+    taken: dict[str, str] = {}
     found: list[Entry | Broken] = []
-    taken: set[str] = set()
-    for number, job in enumerate(jobs, start=1):
-        one = _entry(job, number, file.parent, usual, overriding)
-        if one.name in taken:
-            one = Broken(f"job {number}", _bad(f"Another job is called {one.name} too.", "Give it a name of its own."))
-        taken.add(one.name)
-        found.append(one)
+    for number, entry in enumerate(entries, start=1):
+        file = as_file(entry.name)
+        if file in taken:
+            label = f"job {number} ({entry.name})"
+            while as_file(label) in given:
+                label += "'"
+            given.add(as_file(label))
+            found.append(Broken(label, _same_name(entry.name, taken[file])))
+        else:
+            taken[file] = entry.name
+            found.append(entry)
     return found
+
+
+def _same_name(name: str, other: str) -> PainterlyError:
+    why = "" if name == other else ", and their results would be one file on some machines"
+    return _bad(f"Another job is called {other} too{why}.", "Give it a name of its own.")
 
 
 def _entry(

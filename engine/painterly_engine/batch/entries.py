@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,17 @@ from painterly_protocol.errors import PainterlyError
 from painterly_protocol.request import HarmonizeRequest, Parameters
 
 
+def as_file(name: str) -> str:
+    """The same for two names that some system takes for one file: Windows and macOS see no capitals."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 @dataclass(frozen=True)
 class Entry:
     """Either a composite with its mask, or objects to be pasted in.
 
     Attributes:
-        name: of its result; no other entry of the batch has it.
+        name: of its result; no other entry of the batch has it, not even ``as_file``.
         style, style_mask: what is imitated, and where in it, as in ``HarmonizeRequest``.
     """
 
@@ -45,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Broken:
-    """What should have been an entry, and what is wrong with it."""
+    """What should have been an entry, and what is wrong with it. Its name, too, is no other's of the batch."""
 
     name: str
     error: PainterlyError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from painterly_engine.pictures.files import Bytes, read_rgb
+from painterly_engine.pictures.names import SUFFIXES, by_number
 from painterly_engine.pictures.sparing import spare
 from painterly_engine.report import record
 from painterly_engine.report.folder_page import Row, folder_page, row
@@ -17,7 +17,6 @@ from painterly_engine.report.run_page import run_page
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 PAGE = "report.html"
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".webp")
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _folder(folder: Path, page: Path, references: Path | None) -> None:
     """The page of all runs, and each run's own beside its record."""
-    runs = sorted((path for path in folder.glob("*") if record.is_record(path)), key=_by_number)
+    runs = sorted(filter(record.is_record, folder.glob("*")), key=lambda run: by_number(run.name))
     if not runs:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE,
@@ -77,13 +76,8 @@ def _row(loaded: record.Record, references: Path | None) -> Row:
 
 def _reference(folder: Path, name: str) -> tuple[str, Bytes] | None:
     """Captioned with its folder's name, which says whose result it is."""
-    found = (folder / f"{name}{suffix}" for suffix in PICTURES)
+    found = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
     return next(((folder.resolve().name, read_rgb(path).pixels) for path in found if path.is_file()), None)
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts "run 9" before "run 10"."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def write_page(path: Path, text: str) -> None:

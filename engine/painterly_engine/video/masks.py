@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from painterly_engine.pictures.files import Bytes, read_mask
+from painterly_engine.pictures.names import SUFFIXES, by_number
 from painterly_engine.video.files import Frame
 from painterly_protocol.errors import ErrorCode, PainterlyError
-
-PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
 Masks = Callable[[Frame], Bytes]
 """(H, W) uint8 for a frame (H, W, 3). May raise PainterlyError."""
@@ -32,7 +30,8 @@ def masks_in(path: Path) -> Masks:
     if not path.is_dir():
         mask = read_mask(path)
         return lambda frame: _fitting(mask, frame, path)
-    files = sorted((file for file in path.iterdir() if file.suffix.lower() in PICTURES), key=_by_number)
+    found = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    files = sorted(found, key=lambda file: by_number(file.name))
     if not files:
         raise PainterlyError(
             ErrorCode.UNREADABLE_FILE,
@@ -61,7 +60,3 @@ def _fitting(mask: Bytes, frame: Frame, path: Path) -> Bytes:
             "Give masks of the video's size.",
         )
     return mask
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
