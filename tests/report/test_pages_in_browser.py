@@ -80,7 +80,7 @@ def test_it_shows_every_part(page: Page) -> None:
     headings = ["Before and after", "Figures", "From pasted to painted", "Masks",
                 "Which places of the painting were imitated", "Loss curves", "All parameters"]  # fmt: skip
     assert [line for line in text.splitlines() if line in headings] == headings
-    for words in ("loose mask", "matches at relu4_1", "1.062", "0 throughout: idle", "left to the preset", "tiny"):
+    for words in ("loose mask", "matches at relu4_1", "1.062", "0 throughout: idle", "not asked for", "tiny"):
         assert words in text, words
     assert "Beware of <b>dogs</b>." in text
 

@@ -80,7 +80,7 @@ def number(value: float | None) -> str:
 def plain(value: object) -> str:
     """A parameter for people, escaped."""
     if value is None:
-        return "left to the preset"
+        return "not asked for"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
