@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,24 @@ class Inverting:
 
     def remember(self, state: State) -> None:
         pass
+
+
+class Remembering(Inverting):
+    """One that darkens what it paints with every frame that it has seen of a shot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def paint(self, frame: np.ndarray, mask: np.ndarray, before: Before | None) -> np.ndarray:
+        self.seen += 1
+        return super().paint(frame, mask, before) / self.seen
+
+    def state(self) -> State:
+        return {"seen": torch.tensor([self.seen])}
+
+    def remember(self, state: State) -> None:
+        self.seen = int(state["seen"]) if state else 0
 
 
 def written(path: Path, frames: list[np.ndarray], times: list[int], rate: int = 25, **options: Any) -> Path:
@@ -305,13 +323,36 @@ class TestFilm:
         other = Film(Inverting(), Keeper(tmp_path), "other settings", 0.8)
         assert not any(painted.was_kept for painted in other.paint(self.frames([1])))
 
+    def test_what_a_change_leaves_to_paint_ends_as_if_all_were_painted(self, tmp_path: Path) -> None:
+        """The painter went on from nothing where its memory was no longer kept, and the shot's rest changed colour."""
+        frames = self.frames([1], 8)
+        list(self.film(tmp_path / "work", Remembering()).paint(frames))
+        frames[5] = (frames[5][0], np.where(np.arange(WIDTH) < 40, 0, frames[5][1]).astype(np.uint8))
+        again = list(self.film(tmp_path / "work", Remembering()).paint(frames))
+        fresh = list(self.film(tmp_path / "fresh", Remembering()).paint(frames))
+        assert [painted.was_kept for painted in again] == [True] * 5 + [False] * 3
+        assert all(np.array_equal(a.frame.pixels, b.frame.pixels) for a, b in zip(again, fresh, strict=True))
+
+    @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no memory")])
+    def test_a_frame_whose_memory_is_lost_is_painted_again(
+        self, tmp_path: Path, damage: Callable[[Path], object]
+    ) -> None:
+        frames = self.frames([1], 4)
+        list(self.film(tmp_path, Remembering()).paint(frames))
+        damage(sorted(tmp_path.glob("*.state"))[1])
+        frames.append((Frame(4, np.roll(frames[3][0].pixels, 1, 1), 160), frames[3][1]))
+        again = list(self.film(tmp_path, Remembering()).paint(frames))
+        fresh = list(self.film(tmp_path / "fresh", Remembering()).paint(frames))
+        assert [painted.was_kept for painted in again] == [True, False, True, True, False]
+        assert all(np.array_equal(a.frame.pixels, b.frame.pixels) for a, b in zip(again, fresh, strict=True))
+
     def test_damaged_frames_are_painted_again_and_clearing_leaves_others_files(self, tmp_path: Path) -> None:
         list(self.film(tmp_path).paint(self.frames([1])))
         first = min(tmp_path.glob("*.png"))
         first.write_bytes(first.read_bytes()[:100])
         kept = [painted.was_kept for painted in self.film(tmp_path).paint(self.frames([1]))]
         assert kept == [False, True, True]
-        assert len(list(tmp_path.glob("*.state"))) <= 4
+        assert {path.stem for path in tmp_path.glob("*.state")} == {path.stem for path in tmp_path.glob("*.png")}
         (tmp_path / "mine.png").write_bytes(b"")
         Keeper(tmp_path).clear()
         assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]

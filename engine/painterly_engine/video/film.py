@@ -17,7 +17,7 @@ from painterly_engine.video.files import Frame
 from painterly_engine.video.flicker import Flicker
 from painterly_engine.video.flow import Flow, Motion, carried
 from painterly_engine.video.keeping import Keeper, chained
-from painterly_engine.video.painters import Before, Painter
+from painterly_engine.video.painters import Before, Painter, State
 
 EDGE = 0.5
 """Mask values above this count as the object where flicker is measured."""
@@ -37,12 +37,12 @@ class Painted:
 
 @dataclass(frozen=True)
 class _Last:
-    """The frame before: as it came, as it was painted, and its key."""
+    """The frame before: as it came, as it was painted, its key, and what its painter remembered then."""
 
-    number: int
     given: Bytes
     painted: Bytes
     key: str
+    state: State
 
 
 class Film:
@@ -63,7 +63,6 @@ class Film:
         self._settings = chained("painterly-video-1", settings.encode(), str(steadiness).encode())
         self._flow = Flow()
         self._last: _Last | None = None
-        self._remembers: str | None = None
         self.flicker, self.shots = Flicker(), 0
 
     def paint(self, frames: Iterable[tuple[Frame, Bytes]]) -> Iterator[Painted]:
@@ -78,15 +77,20 @@ class Film:
                 np.ascontiguousarray(frame.pixels).data.cast("B"),
                 np.ascontiguousarray(mask).data.cast("B"),
             )
-            found = self._keeper.picture(frame.number, key)
-            was_kept = found is not None and found.shape == frame.pixels.shape
-            if found is None or not was_kept:
-                found = self._made(frame, mask, last, motion, key)
+            kept = self._kept(frame, key)
+            found, state = kept or self._made(frame, mask, last, motion, key)
             if last is not None and motion is not None:
                 object_there = mask > 255 * EDGE
                 self.flicker.add(motion, (last.given, frame.pixels), (last.painted, found), object_there)
-            self._last = _Last(frame.number, frame.pixels, found, key)
-            yield Painted(Frame(frame.number, found, frame.time), was_kept)
+            self._last = _Last(frame.pixels, found, key, state)
+            yield Painted(Frame(frame.number, found, frame.time), kept is not None)
+
+    def _kept(self, frame: Frame, key: str) -> tuple[Bytes, State] | None:
+        """None too for a picture without what was remembered at it, from which no other frame could go on."""
+        picture, state = self._keeper.picture(frame.number, key), self._keeper.state(frame.number, key)
+        if picture is None or state is None or picture.shape != frame.pixels.shape:
+            return None
+        return picture, state
 
     def _motion(self, frame: Frame) -> Motion | None:
         """None for the first frame of a shot."""
@@ -95,19 +99,18 @@ class Film:
         motion = self._flow.between(self._last.given, frame.pixels)
         return None if motion.is_cut else motion
 
-    def _made(self, frame: Frame, mask: Bytes, last: _Last | None, motion: Motion | None, key: str) -> Bytes:
-        if last is None:
-            self._painter.remember({})
-        elif self._remembers != last.key:
-            self._painter.remember(self._keeper.state(last.number, last.key) or {})
+    def _made(
+        self, frame: Frame, mask: Bytes, last: _Last | None, motion: Motion | None, key: str
+    ) -> tuple[Bytes, State]:
+        self._painter.remember({} if last is None else last.state)
         before = None
         if self._steadiness > 0 and last is not None and motion is not None:
             moved = carried(last.painted.astype(np.float32) / 255, motion.back).clip(0, 1)
             before = Before(moved, self._steadiness * motion.sure)
         painted = frame.pixels if not mask.any() else _bytes(self._steadied(frame, mask, before))
-        self._keeper.keep(frame.number, key, painted, self._painter.state())
-        self._remembers = key
-        return painted
+        state = self._painter.state()
+        self._keeper.keep(frame.number, key, painted, state)
+        return painted, state
 
     def _steadied(self, frame: Frame, mask: Bytes, before: Before | None) -> Array:
         """(H, W, 3) in [0, 1]: as painted, mixed with the frame before where that is sure."""

@@ -40,7 +40,6 @@ class Keeper:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._states: list[Path] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -62,7 +61,8 @@ class Keeper:
             return None
 
     def keep(self, number: int, key: str, picture: Bytes, state: Mapping[str, Tensor]) -> None:
-        """First what is remembered, then the frame, each whole or not at all; only the last two states stay.
+        """First what is remembered, then the frame, each whole or not at all. Every frame's memory stays: whichever
+        frame is changed later, the video goes on from the one before it.
 
         Raises:
             PainterlyError: UNREADABLE_FILE.
@@ -71,10 +71,8 @@ class Keeper:
         Image.fromarray(picture).save(buffer, "png", compress_level=1)
         remembered = {name: values.cpu().contiguous() for name, values in state.items()}
         try:
-            self._states.append(self._write(self._file(number, key, "state"), save(remembered)))
+            self._write(self._file(number, key, "state"), save(remembered))
             self._write(self._file(number, key, "png"), buffer.getvalue())
-            while len(self._states) > 2:
-                self._states.pop(0).unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
 
@@ -94,8 +92,6 @@ class Keeper:
         try:
             for name in sorted(files, key=lambda name: not name.endswith(".state")):
                 self._write(self._folder / name, files[name])
-                for old in self._folder.glob(f"{int(name[: name.index('-')]) - 2:06}-*.state"):
-                    old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
 
@@ -110,10 +106,10 @@ class Keeper:
     def _file(self, number: int, key: str, suffix: str) -> Path:
         return self._folder / f"{number:06}-{key[:24]}.{suffix}"
 
-    def _write(self, path: Path, data: bytes) -> Path:
+    def _write(self, path: Path, data: bytes) -> None:
         part = path.with_name(f".{path.name}.part")
         part.write_bytes(data)
-        return part.replace(path)
+        part.replace(path)
 
 
 def _unwritable(folder: Path, error: OSError) -> PainterlyError:
