@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 from support.fake_engine import wait_until
+from support.halting import killed_after
 from support.ray_cluster import RayCluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'painterly-harmonize[cluster]'")
@@ -56,10 +56,8 @@ def test_a_batch_whose_driver_and_node_are_killed_goes_on_and_does_nothing_twice
         for name, value in cluster.environment.items():
             monkeypatch.setenv(name, value)
         options = (*cluster.options, "--workers", "2")
-        doomed = batch(pairs, far, tmp_path / "log", *options)
-        wait_until(lambda: len(pictures(far)) >= 3, 300)
-        doomed.send_signal(signal.SIGKILL)
-        doomed.communicate()
+        monkeypatch.setenv("PAINTERLY_LOG_DIR", str(tmp_path / "log"))
+        killed_after(f"3 of {COUNT}", "batch", pairs, "-o", far, *QUICK, *options)
         before = {name: (far / name).stat().st_mtime_ns for name in pictures(far)}
         assert 0 < len(before) < COUNT
         again = batch(pairs, far, tmp_path / "log", *options)

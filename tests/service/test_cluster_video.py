@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 from support.fake_engine import wait_until
+from support.halting import killed_after
 from support.ray_cluster import RayCluster
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'painterly-harmonize[cluster]'")
@@ -68,12 +68,10 @@ def test_a_video_whose_driver_and_node_are_killed_goes_on_and_ends_the_same(
         for name, value in cluster.environment.items():
             monkeypatch.setenv(name, value)
         options = (*cluster.options, "--workers", "2", "--work", str(work))
-        doomed = video(clip, far, *options)
-        wait_until(lambda: len(list(work.glob("0*.png"))) >= 3 or doomed.poll() is not None, PATIENCE_S)
-        doomed.send_signal(signal.SIGKILL)
-        _, errors = doomed.communicate()
+        painting = clip.with_name("painting.png")
+        killed_after("10 frames", "video", clip, "--painting", painting, "-o", far, "--size", "64", *options)
         before = {file.name: file.stat().st_mtime_ns for file in work.glob("0*.png")}
-        assert 3 <= len(before) < SHOTS * FRAMES, errors
+        assert 3 <= len(before) < SHOTS * FRAMES
         again = video(clip, far, *options)
         wait_until(lambda: len(list(work.glob("0*.png"))) > len(before) or again.poll() is not None, PATIENCE_S)
         cluster.kill(0)
