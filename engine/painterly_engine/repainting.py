@@ -24,28 +24,31 @@ from painterly_protocol.request import HarmonizeRequest
 def run_repaint(
     request: HarmonizeRequest, network: FeatureNetwork, settings: Repaint, device: torch.device, observer: Observer
 ) -> Change:
-    """
+    """Where there is too little memory for the size asked for, a smaller one is used and a warning says so.
+
     Raises:
         PainterlyError: EMPTY_MASK, BAD_REQUEST, NOT_FINITE.
     """
     canvas, parameters = canvas_of(request, device), request.parameters
     stylization = choose_stylization(parameters.stylization, canvas.style_overview())
     wishes = Wishes(stylization.value, parameters.strength, parameters.detail, parameters.seed, canvas.object_size)
-    asked = settings
-    settings = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
-    found, settings = with_less(
-        lambda plan: repaint(canvas, network, plan, wishes, Telling(observer, canvas)), settings, smaller(settings)
+    less = affordable(settings, canvas.around, canvas.size, network, free_memory(device), canvas.part)
+    found, used = with_less(
+        lambda plan: repaint(canvas, network, plan, wishes, Telling(observer, canvas)), less, smaller(less)
     )
-    remarks = [too_much(asked.size, settings.size)] if settings.sides != asked.sides else []
+    size, asked = working_size(canvas.around, used.size), working_size(canvas.around, settings.size)
     about: dict[str, object] = {
-        "working_size": working_size(canvas.around, settings.size),
-        "iterations": settings.iterations,
+        "working_size": size,
+        "iterations": used.iterations,
         "stylization": {"value": stylization.value, "reason": stylization.reason},
         "strength": wishes.strength,
         "detail": wishes.detail,
-        "notes": [*_notes(network), *remarks],
+        "notes": _notes(network),
     }
-    return change_of(canvas, found, about)
+    change = change_of(canvas, found, about)
+    if size != asked:
+        change.warnings.append(too_much(max(asked), max(size)))
+    return change
 
 
 def _notes(network: FeatureNetwork) -> list[str]:

@@ -37,5 +37,5 @@ def with_less(attempt: Callable[[S], T], settings: S, less: S | None) -> tuple[T
 
 
 def too_much(asked: int, used: int) -> str:
-    """A sentence for the user about working sizes in pixels."""
+    """A sentence for the user about working sizes in pixels, such as the object's surroundings really can have."""
     return f"There is not enough memory for a working size of {asked} px, so {used} px were used."

@@ -85,8 +85,25 @@ def test_where_memory_runs_out_it_is_tried_smaller_once_and_said(monkeypatch: py
     monkeypatch.setattr(repainting, "repaint", scarce)
     settings = Repaint(sides=(48, 96), iterations=2)
     change = repainting.run_repaint(_request(), random_network(1, 4), settings, torch.device("cpu"), SILENT)
-    notes = change.about["notes"]
-    assert asked == [96, 48] and isinstance(notes, list) and any("96 px" in note for note in notes)
+    assert asked == [96, 48]
+    # The whole painting, 90 px wide, is the object's surroundings: no plan was ever larger.
+    assert change.warnings == ["There is not enough memory for a working size of 90 px, so 48 px were used."]
+    assert change.about["working_size"] == [48, 43]
+
+
+@pytest.mark.parametrize(
+    ("free", "sides", "warned"),
+    [(None, (64, 512), []), (2**40, (64, 512), []), (1, (64, 512), ["90 px, so 64 px"]), (1, (128, 512), [])],
+)
+def test_what_the_object_could_not_have_filled_is_no_loss(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, sides: tuple[int, ...], warned: list[str]
+) -> None:
+    monkeypatch.setattr(repainting, "free_memory", lambda _device: free)
+    change = repainting.run_repaint(
+        _request(), random_network(1, 4), Repaint(sides, iterations=1), torch.device("cpu"), SILENT
+    )
+    assert len(change.warnings) == len(warned)
+    assert all(words in warning for words, warning in zip(warned, change.warnings, strict=True))
 
 
 def test_both_the_plan_and_the_fallback_name_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +123,8 @@ def test_both_the_plan_and_the_fallback_name_the_size_that_was_asked_for(monkeyp
     change = repainting.run_repaint(
         _request(), random_network(1, 4), Repaint((48, 64, 96), 2), torch.device("cpu"), SILENT
     )
-    (note,) = [note for note in change.about["notes"] if "memory" in note]  # type: ignore[attr-defined]
-    assert "of 96 px" in note and "so 48 px" in note
+    (warning,) = change.warnings
+    assert "of 90 px" in warning and "so 48 px" in warning
 
 
 def _request() -> HarmonizeRequest:

@@ -41,6 +41,7 @@ TEXTS = (
     "The engine has started a new one: try again, with a smaller size if memory may have run out.",
     "There is not enough memory for this job.",
     "Choose a smaller size, or close other programs.",
+    "There is not enough memory for a working size of {asked} px, so {used} px were used.",
     "The engine met an error of its own ({kind}).",
     "Please report it; the details are in {log}, which “painterly doctor” finds.",
     "The computation lost its way: its numbers are no numbers any more (NaN or infinity).",
