@@ -210,6 +210,7 @@ shapes = st.sampled_from([(3, 3, 1, 1), (4, 3, 3, 3), (4, 4, 3, 3), (4,), (3,), 
 
 @given(st.dictionaries(keys, shapes, max_size=8))
 @example({"0.weight": (3, 3, 1, 1)})
+@example({"conv1_1.weight": ()})
 @example(
     {f"conv{n}_1.{kind}": (3, 3, 3, 3)[: 4 if kind == "weight" else 1] for n in (1, 3) for kind in ("weight", "bias")}
 )

@@ -104,7 +104,7 @@ def _convolution(state: State, prefix: str) -> tuple[Tensor, Tensor]:
     weight = state[f"{prefix}.weight"]
     bias = state.get(f"{prefix}.bias")
     if bias is None or bias.shape != weight.shape[:1]:
-        raise _unknown(f"{prefix} has no bias of {weight.shape[0]} numbers")
+        raise _unknown(f"{prefix} has no bias with a number for each of its filters")
     return weight.detach().float().contiguous(), bias.detach().float().contiguous()
 
 
