@@ -23,7 +23,7 @@ from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
 from painterly_plugin.gimp_form import LayerPickers, settings_box  # noqa: E402
 from painterly_plugin.gimp_help import help_button  # noqa: E402
 from painterly_plugin.gimp_preview import Preview as PreviewPicture  # noqa: E402
-from painterly_plugin.gimp_read import Sitting, Subject, traits  # noqa: E402
+from painterly_plugin.gimp_read import Sitting, Subject  # noqa: E402
 from painterly_plugin.gimp_trouble import TroubleBar  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import pasted  # noqa: E402
@@ -129,7 +129,6 @@ class Window:
         self._sitting: Sitting | None = None
         self._reading: Gradually | None = None
         self._finishing: Gradually | None = None
-        self._traits: object = None
         self._took_outline_over = False
         self._subject: Subject | None = None
         self._job: Job | None = None
@@ -202,17 +201,17 @@ class Window:
     # ------------------------------------------------------------ reading
 
     def _look(self) -> None:
-        """Read the image as it is now, from the beginning."""
+        """Read the image as it is now."""
         self._end_sitting()
+        self._subject = None
         try:
             checked(self._bench.image, self._bench.choice)
             self._take_outline_over()
-            self._traits = traits(self._bench.image)
             self._sitting = Sitting(self._bench.image, self._bench.choice)
         except PainterlyError as error:
             self._fail(error)
         else:
-            self._read()
+            self._reading = Gradually(self._read_and_show(self._sitting), self._end_reading)
 
     def _take_outline_over(self) -> None:
         """Where the mask has just become an earlier result's, leave its outline as it is; the user may move it then."""
@@ -222,21 +221,14 @@ class Window:
             self._bench.arguments.set_property("edge-softness", 0.0)
         self._took_outline_over = takes_over
 
-    def _read(self) -> None:
-        assert self._sitting is not None
-        if self._reading is not None:
-            self._reading.stop()
-        self._reading = Gradually(self._read_and_show(self._sitting), self._end_reading)
-
     def _read_and_show(self, sitting: Sitting) -> Steps[Subject]:
         subject = yield from sitting.read(self._bench.edges())
         yield from self._preview.show_subject(subject)
         return subject
 
     def _end_reading(self, end: Subject | Exception) -> None:
-        self._reading = None
+        self._end_sitting()
         if isinstance(end, Exception):
-            self._end_sitting()
             self._fail(end)
             return
         self._subject = end
@@ -249,7 +241,7 @@ class Window:
             self._reading.stop()
         if self._sitting is not None:
             self._sitting.close()
-        self._reading = self._sitting = self._subject = None
+        self._reading = self._sitting = None
 
     def _change_layers(self) -> None:
         object_layer, painting, style = self._pickers.picked()
@@ -266,12 +258,8 @@ class Window:
         self._trouble.hide()
         self._enter(Stage.READING)
         self._say(_("Reading the picture"))
-        if self._sitting is None or self._traits != traits(self._bench.image):
-            self._look()
-        elif self._subject is None or self._subject.edges != self._bench.edges():
-            self._read()
-        else:
-            self._submit(self._subject)
+        # GIMP tells nobody of strokes of a brush, and what is sent must be what is seen now.
+        self._look()
 
     def _begin_smaller(self) -> None:
         self._bench.arguments.set_property("size", max(MIN_SIZE, self._bench.size() // 2))

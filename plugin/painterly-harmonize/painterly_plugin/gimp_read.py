@@ -14,7 +14,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice, all_layers, canvas_box, position  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, canvas_box, position  # noqa: E402
 from painterly_plugin.gimp_outline import found_again, outline_lost, shape_of  # noqa: E402
 from painterly_plugin.gimp_scratch import (  # noqa: E402
     MASK_FORMATS,
@@ -64,7 +64,6 @@ class Subject:
         painting, composite, mask: pictures of ``area``. The composite shows the object at full strength wherever the
             mask is not zero: the result's layer mask, which the engine makes of ``mask``, blends it, and that once.
         mask_box: the part of the canvas where the mask is not zero.
-        edges: as they were read with.
         made_of: the object as it was.
         style: what is imitated; None: all of the painting.
     """
@@ -74,14 +73,13 @@ class Subject:
     composite: Pixels
     mask: Pixels
     mask_box: Box
-    edges: Edges
     made_of: Shape
     style: Style | None = None
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What does not depend on the edges: read once.
+    """What does not depend on the edges.
 
     Attributes:
         area: as of Subject, but within the scratch image.
@@ -114,20 +112,6 @@ def read_at_once(image: Gimp.Image, choice: Choice, edges: Edges) -> Subject:
         sitting.close()
 
 
-def traits(image: Gimp.Image) -> object:
-    """What tells that an image has changed so that it must be read again; strokes of a brush are not among it."""
-    bounds = Gimp.Selection.bounds(image)
-    selection = bounds.non_empty, bounds.x1, bounds.y1, bounds.x2, bounds.y2
-    size = image.get_width(), image.get_height(), image.get_precision()
-    return size, selection, [_traits_of(layer) for layer, _depth in all_layers(image)]
-
-
-def _traits_of(layer: Gimp.Layer) -> object:
-    _ok, x, y = layer.get_offsets()
-    place = x, y, layer.get_width(), layer.get_height()
-    return layer.get_id(), layer.get_visible(), layer.get_opacity(), layer.get_mode(), place
-
-
 class Sitting:
     """The image as it is now, in a scratch copy that is read from until ``close``."""
 
@@ -136,7 +120,6 @@ class Sitting:
         self._choice = choice
         self._sample_type = sample_type_of(image)
         self._region = canvas_box(image)
-        self._seen: _Seen | None = None
         self._scratch = image.duplicate()
         self._scratch.undo_disable()
         # The user's layers may be moved or deleted while this one is read.
@@ -150,7 +133,7 @@ class Sitting:
         self._scratch.delete()
 
     def read(self, edges: Edges) -> Steps[Subject]:
-        """Read the pictures, step by step; a second time only what other ``edges`` change.
+        """Read the pictures, step by step; once only.
 
         The mask is selection × the object's alpha (its layer mask included), without a selection the alpha alone, then
         grown and softened as ``edges`` say. The object keeps its own opacity and mode in the composite.
@@ -158,9 +141,7 @@ class Sitting:
         Raises:
             PainterlyError: BAD_REQUEST where there is no painting, EMPTY_MASK where nothing of the object is selected.
         """
-        if self._seen is None:
-            self._seen = yield from self._look()
-        seen = self._seen
+        seen = yield from self._look()
         area = seen.area
         own = surrounded(seen.own, seen.box.shifted(-area.x, -area.y), area.width, area.height)
         mask = own if edges.are_kept else (yield from self._edged(own, edges))
@@ -176,7 +157,6 @@ class Sitting:
             composite,
             mask,
             covered.shifted(region.x + area.x, region.y + area.y),
-            edges,
             seen.made_of,
             seen.style,
         )
