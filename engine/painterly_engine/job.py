@@ -13,7 +13,8 @@ from painterly_engine.arrays import to_pixels
 from painterly_engine.change import Change
 from painterly_engine.first_look import NETWORK, run_instant
 from painterly_engine.network.features import FeatureNetwork
-from painterly_engine.network.shelf import AUTO, RANDOM, NetworkShelf
+from painterly_engine.network.naming import AUTO, RANDOM
+from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.presets import Instant, Published, effective
 from painterly_engine.progress import Observer, Relay
 from painterly_engine.published import run_first_pass, run_published

@@ -28,8 +28,8 @@ class Parameters:
         stylization: τ of algorithm.md 1.3, or a genre name, or None for the default.
         strength: how far the object is repainted, 0 (it stays what it was) to 1; ``published`` knows none.
         detail: how much of its own detail the object keeps, 0 to 1; ``published`` knows none.
-        weights: "auto", a name that ``painterly weights list`` shows, or the path of a weight file on the engine's
-            machine.
+        weights: "auto", a name that ``painterly weights list`` shows, or the path of a weight file; an engine on
+            another machine takes names only.
         seed: of the randomised patch search.
         previews: send PREVIEW pictures while the job runs.
         method: a name of ``METHODS``. "two-pass" is the preset's own way, from coarse to fine; for the others the

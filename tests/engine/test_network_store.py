@@ -8,6 +8,7 @@ import pickle
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from painterly_engine.cli.main import main
-from painterly_engine.network import store
+from painterly_engine.network import fetch, naming, store
 from painterly_engine.network.features import CAFFE, VGG19_BLOCKS, random_network, vgg_steps
 from painterly_engine.network.layouts import Recognised
-from painterly_engine.network.shelf import NetworkShelf, describe, fetch_by_name, resolve
+from painterly_engine.network.shelf import AS_WIDE_AS_VGG, NetworkShelf, describe, fetch_by_name, resolve
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from support.failing import caught, no_room
 
@@ -338,6 +339,12 @@ def test_what_was_made_for_another_network_than_the_built_in_one_is_refused(
         store.verify(name)
     assert f"{name}.safetensors was made for another network than slim" in refused.value.sentence
     assert refused.value.advice == store.repair_built_in()
+
+
+def test_the_names_told_without_torch_are_those_that_are_known() -> None:
+    assert set(naming.NAMES) == {naming.AUTO, naming.RANDOM, *AS_WIDE_AS_VGG, *store.BUILT_IN, *fetch.PUBLISHED}
+    code = "import sys, painterly_engine.network.naming; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_list_shows_built_in_and_fetchable() -> None:

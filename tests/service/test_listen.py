@@ -16,6 +16,7 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from painterly_engine.service.runner import DEFAULT_FACTORY
 from painterly_protocol import keys, paths, remote, wire
 from painterly_protocol.client import EngineClient, connect
 from painterly_protocol.errors import ErrorCode
@@ -23,6 +24,7 @@ from painterly_protocol.keyring import Keyring
 from painterly_protocol.launcher import ensure_engine
 from painterly_protocol.messages import EngineMessage, Failure, Hello, Queued, Result
 from painterly_protocol.remote import Ticket
+from painterly_protocol.request import Parameters
 from support import jobs
 from support.failing import caught
 from support.fake_engine import wait_until
@@ -332,7 +334,7 @@ def test_users_take_turns_however_many_programs_one_of_them_opens(
 
 
 @pytest.mark.parametrize(
-    ("option", "says"), [(("--hourly-pixels", "300"), "0.0003 million"), (("--hourly-seconds", "1.5"), "1.5 seconds")]
+    ("option", "says"), [(("--hourly-pixels", "900"), "0.0009 million"), (("--hourly-seconds", "1.5"), "1.5 seconds")]
 )
 def test_a_user_who_has_had_an_hours_share_is_refused_and_others_are_not(
     tmp_path: Path, ticket: Ticket, bob: Ticket, option: tuple[str, str], says: str
@@ -356,6 +358,50 @@ def test_a_user_who_has_had_an_hours_share_is_refused_and_others_are_not(
             assert harmonized(keeper.run(jobs.request("for:0.4"))), "the keeper has no quota"
 
 
+def test_every_picture_counts_and_one_that_is_more_than_an_hours_share_is_told_so(
+    tmp_path: Path, ticket: Ticket
+) -> None:
+    """A style picture of any size cost nothing, and a job of more than the share was to try again, for ever."""
+    address, picture = ticket.endpoint.removeprefix("tcp://"), jobs.WIDTH * jobs.HEIGHT
+    with (
+        RealEngine(tmp_path, "--listen", address, "--hourly-pixels", str(19 * picture)) as engine,
+        connect(machine_of(ticket, tmp_path / "a"), timeout_s=30) as ada,
+        engine.connect() as keeper,
+    ):
+        plain, wide = jobs.request(), 10 * jobs.WIDTH
+        styled = replace(plain, style=jobs.flat(3, 9, wide), style_mask=jobs.flat(1, 255, wide))
+        with caught(ErrorCode.OVER_LIMIT) as error:
+            ada.run(styled)
+        assert "one user in an hour" in error.value.sentence
+        assert harmonized(ada.run(replace(plain, loose_mask=plain.mask)))
+        assert harmonized(ada.run(replace(plain, style=jobs.flat(3, 9, wide))))
+        with caught(ErrorCode.QUEUE_FULL):
+            ada.run(plain)
+        assert keeper.status(30).details["users"]["ada"]["pixels_this_hour"] == (4 + 13) * picture
+        assert harmonized(keeper.run(styled))
+
+
+def test_guests_name_networks_and_ask_for_no_files(tmp_path: Path, ticket: Ticket) -> None:
+    """What an engine said of a path told them which files its machine has."""
+    address, there = ticket.endpoint.removeprefix("tcp://"), tmp_path / "secret"
+    there.write_text("of the keeper's")
+    with (
+        RealEngine(tmp_path, "--listen", address, runner=DEFAULT_FACTORY) as engine,
+        connect(machine_of(ticket, tmp_path / "a"), timeout_s=30) as ada,
+        engine.connect() as keeper,
+    ):
+        said = set()
+        for path in (there, tmp_path / "no-such", f"caffe:{there}", "secret", "../weights/slim", "slim_decoders"):
+            with caught(ErrorCode.BAD_REQUEST) as error:
+                ada.run(jobs.request(str(path)))
+            said.add(str(error.value))
+        assert len(said) == 1 and "by its name only" in said.pop()
+        with caught(ErrorCode.WEIGHTS_CORRUPT):
+            keeper.run(jobs.request(str(there)))
+        named = replace(jobs.request(), parameters=Parameters(preset="instant", weights="slim"))
+        assert ada.run(named).metadata["network"] == keeper.run(named).metadata["network"]
+
+
 def test_each_user_sees_only_their_own_part_and_the_keeper_sees_all(
     engine: RealEngine, ada: EngineClient, bob: Ticket, tmp_path: Path
 ) -> None:
@@ -370,7 +416,7 @@ def test_each_user_sees_only_their_own_part_and_the_keeper_sees_all(
         users = {name: status.details["users"] for name, status in seen.items()}
         assert [list(users[name]) for name in ("ada", "bob", "keeper")] == [["ada"], ["bob"], ["ada", "bob"]]
         assert users["keeper"]["ada"]["running"] == users["keeper"]["bob"]["waiting"] == 1
-        assert users["bob"]["bob"]["pixels_this_hour"] == jobs.WIDTH * jobs.HEIGHT
+        assert users["bob"]["bob"]["pixels_this_hour"] == 3 * jobs.WIDTH * jobs.HEIGHT, "painting, composite, mask"
         assert not {"last_job", "workers", "jobs_ended"} & seen["bob"].details.keys()
         hold.touch()
         assert harmonized(outcome(ada, job_id))

@@ -11,10 +11,9 @@ import torch
 from painterly_engine.network import fetch, store
 from painterly_engine.network.features import VGG16_BLOCKS, VGG19_BLOCKS, FeatureNetwork, random_network
 from painterly_engine.network.layouts import LAYOUTS
+from painterly_engine.network.naming import AUTO, RANDOM
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
-AUTO = "auto"
-RANDOM = "random"
 AS_WIDE_AS_VGG = {"random-vgg16": VGG16_BLOCKS, "random-vgg19": VGG19_BLOCKS}
 """Networks with random weights, as good as the real ones for timing."""
 

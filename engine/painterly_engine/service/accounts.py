@@ -24,7 +24,7 @@ class Quota:
     """What one user may have in any hour; None: as much as there is.
 
     Attributes:
-        pixels: of the paintings sent.
+        pixels: of the pictures and masks sent: at least three of the painting's size with every job.
         seconds: of computing.
     """
 
@@ -74,12 +74,15 @@ class Accounts:
         self._accounts: dict[str, _Account] = {}
 
     def check(self, name: str, submit: Submit, now: float) -> None:
-        """Raises PainterlyError QUEUE_FULL when the user has had this hour's share; ``name`` "" is ``OWN``."""
+        """Raises PainterlyError QUEUE_FULL when the user has had this hour's share, OVER_LIMIT for a job that is more
+        than any hour's; ``name`` "" is ``OWN``."""
         if not name:
             return
-        account, quota = self._of(name), self._quota
-        if quota.pixels is not None and account.pixels.total(now) + _pixels(submit) > quota.pixels:
-            left = account.pixels.free_in(now, quota.pixels - _pixels(submit))
+        account, quota, pixels = self._of(name), self._quota, _pixels(submit)
+        if quota.pixels is not None and pixels > quota.pixels:
+            raise _too_much(pixels, quota.pixels)
+        if quota.pixels is not None and account.pixels.total(now) + pixels > quota.pixels:
+            left = account.pixels.free_in(now, quota.pixels - pixels)
             raise _used_up(f"{quota.pixels / 1e6:g} million pixels", left)
         if quota.seconds is not None and account.seconds.total(now) >= quota.seconds:
             raise _used_up(f"{quota.seconds:g} seconds of computing", account.seconds.free_in(now, quota.seconds))
@@ -120,7 +123,19 @@ class Accounts:
 
 
 def _pixels(submit: Submit) -> int:
-    return submit.request.painting.width * submit.request.painting.height
+    request = submit.request
+    masks = (request.mask, request.loose_mask, request.style_mask)
+    sent = (request.painting, request.composite, request.style, *masks)
+    return sum(picture.width * picture.height for picture in sent if picture is not None)
+
+
+def _too_much(pixels: int, most: int) -> PainterlyError:
+    return PainterlyError(
+        ErrorCode.OVER_LIMIT,
+        f"The job's pictures and masks have {pixels / 1e6:.1f} million pixels together, more than the "
+        f"{most / 1e6:.1f} million that this engine gives to one user in an hour.",
+        "Crop them to the part around the object, or scale them down.",
+    )
 
 
 def _used_up(share: str, free_in_s: float) -> PainterlyError:

@@ -15,6 +15,7 @@ import zmq
 
 from painterly_engine import __version__
 from painterly_engine.device import DEVICES, VARIABLE
+from painterly_engine.network.naming import NAMES
 from painterly_engine.service.accounts import Quota
 from painterly_engine.service.home import Home
 from painterly_engine.service.jobs import Room
@@ -129,7 +130,10 @@ def _add_limits(group: argparse._ArgumentGroup, default: Settings) -> None:
         "--capacity-each", type=int, metavar="N", default=room.of_one, help="of one client (%(default)s)"
     )
     group.add_argument(
-        "--hourly-pixels", type=int, metavar="N", help="of all pictures that one holder of a key sends in an hour"
+        "--hourly-pixels",
+        type=int,
+        metavar="N",
+        help="of all pictures and masks that one holder of a key sends in an hour",
     )
     group.add_argument(
         "--hourly-seconds", type=float, metavar="S", help="of computing for one holder of a key in an hour"
@@ -205,6 +209,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
             iterations=arguments.max_iterations,
             seconds=arguments.max_seconds,
             memory=None if arguments.max_memory is None else arguments.max_memory * 2**20,
+            networks=NAMES if arguments.runner == DEFAULT_FACTORY else None,  # another runner has names of its own
         ),
         quota=Quota(arguments.hourly_pixels, arguments.hourly_seconds),
         cancel_grace_s=arguments.cancel_grace,

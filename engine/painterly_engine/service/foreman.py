@@ -89,6 +89,8 @@ class Foreman:
             self._tell_where_it_is(job)
             return
         self._settings.limits.check(submit)
+        if client.name:
+            self._settings.limits.check_guest(submit)
         self._accounts.check(client.name, submit, self._clock.now)
         job = Job(client, submit, frames, self._clock.now)
         self._queue.add(job)

@@ -17,12 +17,14 @@ class Limits:
         iterations: of each pass; None: what the protocol allows.
         seconds: of computing; None: no end.
         memory: bytes that the worker may take from the system, all told; None: what there is.
+        networks: what users on other machines may ask for; None: whatever the runner makes of it.
     """
 
     pixels: int = 178_000_000
     iterations: int | None = None
     seconds: float | None = None
     memory: int | None = None
+    networks: tuple[str, ...] | None = None
 
     def check(self, submit: Submit) -> None:
         """Raises PainterlyError OVER_LIMIT for a job that asks for more; looks at its header's numbers only."""
@@ -39,6 +41,16 @@ class Limits:
             raise _over(
                 f"The job asks for {iterations} iterations; this engine runs {self.iterations} at most.",
                 "Ask for fewer, or choose a quicker preset.",
+            )
+
+    def check_guest(self, submit: Submit) -> None:
+        """Raises PainterlyError BAD_REQUEST for a network by its path: a path would tell which files this machine has,
+        and have it read them."""
+        if self.networks is not None and submit.request.parameters.weights not in self.networks:
+            raise PainterlyError(
+                ErrorCode.BAD_REQUEST,
+                "An engine on another machine takes a network by its name only, not as a file.",
+                f"Choose one of {', '.join(self.networks)}.",
             )
 
     def too_long(self) -> PainterlyError:

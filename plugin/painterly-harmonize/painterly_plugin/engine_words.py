@@ -31,6 +31,11 @@ TEXTS = (
     "{path} is open to other users.",
     "You have had the {share} that this engine gives to one user in an hour.",
     "Try again in about {minutes} min.",
+    "The job's pictures and masks have {pixels} million pixels together, more than the {most} million that this engine "
+    "gives to one user in an hour.",
+    "Crop them to the part around the object, or scale them down.",
+    "An engine on another machine takes a network by its name only, not as a file.",
+    "Choose one of {names}.",
     "Wait for one to end, or cancel one.",
     "The engine's worker could not be started: {reason}.",
     "Restart the engine.",
