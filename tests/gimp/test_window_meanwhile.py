@@ -1,4 +1,5 @@
-"""What is done to the image while the dialog is open: what is sent is what is seen when OK is pressed."""
+"""What is done to the image while the dialog is open, or the engine paints: what is sent is what is seen when OK is
+pressed, and what is gone is said in a sentence."""
 
 from __future__ import annotations
 
@@ -7,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_engine import FakeEngine
+from support.fake_engine import FakeEngine, wait_until
 from support.gimp_house import GimpHouse, Profile
 from support.gimp_window import GimpWindow
 
-IMAGE_WINDOW, DIALOG = r"layers.*GIMP", "^Painterly Harmonize$"
+IMAGE_WINDOW, DIALOG = r"layer.*GIMP", "^Painterly Harmonize$"
 WIDTH = 240
 SCENE = """
 image = new_image(240, 160)
@@ -51,6 +52,17 @@ class Studio:
         self.window.call("image.remove_layer(image.get_layers()[0]); cup.set_visible(True); result = None")
         composite, mask = ((self.engine.saved / f"{job}-{name}.raw").read_bytes() for name in ("composite", "mask"))
         return composite, mask
+
+    def says(self, sentence: str) -> bool:
+        """Whether the dialog has said so, which the log tells."""
+        log = self.profile.log_dir / "plug-in.log"
+        return log.exists() and sentence in log.read_text()
+
+    def check_quiet(self) -> None:
+        """No mistake of ours in what GIMP and the plug-in printed."""
+        for word in ("Traceback", "Calling error", "CRITICAL"):
+            assert word not in self.window.log(), self.window.log()[-3000:]
+        assert not self.says("TypeError")
 
 
 @pytest.fixture
@@ -93,4 +105,45 @@ def test_what_is_sent_is_what_is_seen_when_ok_is_pressed(studio: Studio) -> None
 
     composite, _mask = studio.sent_after("put(canvas, flat((240, 160), (1, 2, 3, 255)))")
     assert at(composite, 5, 5) == (1, 2, 3), "the painting was painted over"
-    assert "Traceback" not in studio.window.log()
+    studio.check_quiet()
+
+
+def test_an_image_or_a_layer_that_is_gone_is_said_before_the_engine_is_asked(studio: Studio) -> None:
+    window = studio.window
+    studio.hold.touch()
+    studio.open_dialog()
+    window.call("image.remove_layer(cup); result = None")
+    window.press(DIALOG, "alt+o", lambda: studio.says("The object's layer was deleted. Undo"))
+    window.screenshot("window-object-gone")
+    window.leave(DIALOG)
+    # The image and its undo are whole: the object comes back, and is harmonized.
+    window.press(IMAGE_WINDOW, "ctrl+z", lambda: window.call("result = len(image.get_layers()) == 2"))
+    window.call("cup = image.get_layers()[0]; result = None")
+    studio.open_dialog()
+    studio.accept()
+    window.wait_for_no_window(DIALOG)
+    window.call("first, cup, canvas = image.get_layers(); image.set_selected_layers([first]); result = None")
+    window.choose_last(IMAGE_WINDOW, "alt+r", DIALOG)
+    window.call("image.remove_layer(first); result = None")
+    window.press(DIALOG, "alt+o", lambda: studio.says("The earlier result, whose outline counts, was deleted."))
+    window.leave(DIALOG)
+    studio.open_dialog()
+    window.call("display.delete(); result = None")
+    window.press(DIALOG, "alt+o", lambda: studio.says("The image was closed. Open it"))
+    window.screenshot("window-image-gone")
+    window.leave(DIALOG)
+    assert len(studio.engine.messages("submit")) == 1
+    assert window.call("result = len(Gimp.get_images())") == 0, "a scratch image was left behind"
+    studio.check_quiet()
+
+
+def test_an_image_closed_while_the_engine_paints_ends_in_a_sentence(studio: Studio) -> None:
+    window = studio.window
+    studio.open_dialog()
+    studio.accept()
+    window.call("display.delete(); result = None")
+    studio.hold.touch()
+    wait_until(lambda: studio.says("The image was closed while its result was being painted."))
+    window.leave(DIALOG)
+    assert window.call("result = len(Gimp.get_images())") == 0
+    studio.check_quiet()

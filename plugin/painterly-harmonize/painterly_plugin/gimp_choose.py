@@ -54,8 +54,9 @@ def checked(image: Gimp.Image, choice: Choice) -> Choice:
     """``choice`` itself.
 
     Raises:
-        PainterlyError: BAD_REQUEST where its layers cannot be object and painting.
+        PainterlyError: BAD_REQUEST where its layers cannot be object and painting, or are there no more.
     """
+    _check_presence(image, choice)
     if choice.painting_layer is not None:
         one, other = position(choice.object_layer), position(choice.painting_layer)
         shorter = min(len(one), len(other))
@@ -166,6 +167,27 @@ def _as_layers(drawables: list[Gimp.Drawable]) -> list[Gimp.Layer]:
     return list(drawables)
 
 
+def is_in(image: Gimp.Image, item: Gimp.Item | None) -> bool:
+    """Whether there is such an item in the image; undoing brings a deleted one back."""
+    return item is not None and item.is_valid() and item.get_image() == image
+
+
+def _check_presence(image: Gimp.Image, choice: Choice) -> None:
+    """What was chosen may be gone by now."""
+    if not image.is_valid():
+        raise _refusal(_("The image was closed."), _("Open it, and run the filter again."))
+    if not is_in(image, choice.object_layer):
+        raise _refusal(_("The object's layer was deleted."), _("Undo the deletion, or choose another layer."))
+    if choice.painting_layer is not None and not is_in(image, choice.painting_layer):
+        raise _refusal(_("The painting's layer was deleted."), _("Undo the deletion, or choose another layer."))
+    # With a selection its outline is not needed.
+    if choice.earlier is not None and not is_in(image, choice.earlier) and Gimp.Selection.is_empty(image):
+        raise _refusal(
+            _("The earlier result, whose outline counts, was deleted."),
+            _("Undo the deletion, or select the part of the object to harmonize."),
+        )
+
+
 def _check_object(image: Gimp.Image, layer: Gimp.Layer) -> None:
     _ok, x, y = layer.get_offsets()
     if Box(x, y, layer.get_width(), layer.get_height()).intersect(canvas_box(image)).is_empty:
@@ -186,8 +208,7 @@ def _check_object(image: Gimp.Image, layer: Gimp.Layer) -> None:
 def _check_style(image: Gimp.Image, style: Gimp.Drawable | None) -> None:
     if style is None:
         return
-    is_there = style.is_valid() and style.get_image() == image
-    if not (is_there and (isinstance(style, Gimp.Layer) or style in image.get_channels())):
+    if not (is_in(image, style) and (isinstance(style, Gimp.Layer) or style in image.get_channels())):
         raise _refusal(
             _("What is to be imitated is not in this image."),
             _("Choose one of its layers or channels, or all of the painting."),

@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, is_in  # noqa: E402
 from painterly_plugin.gimp_outline import shape_of_mask  # noqa: E402
 from painterly_plugin.gimp_read import Subject  # noqa: E402
 from painterly_plugin.gimp_scratch import MASK_FORMATS, RGBA_FORMATS, new_layer, write  # noqa: E402
@@ -35,8 +35,9 @@ def insert_result(
     stands above it.
 
     Raises:
-        PainterlyError: BAD_REQUEST when the object was deleted meanwhile.
+        PainterlyError: BAD_REQUEST when the image was closed or the object was deleted meanwhile.
     """
+    _check_presence(image, choice)
     picture, area = result.picture, subject.area
     box = Box(area.x + result.x, area.y + result.y, picture.width, picture.height)
     layer = _new_layer(image, choice.object_layer, box)
@@ -48,14 +49,10 @@ def insert_result(
         _attach(layer, OUTLINE_NAME, packed(_outline(subject, made)))
         yield
         _attach(layer, PARASITE_NAME, note)
-        if not _is_in(image, choice.object_layer):
-            raise PainterlyError(
-                ErrorCode.BAD_REQUEST,
-                _("The object's layer was deleted while its result was being painted."),
-                _("Undo the deletion and run the filter again."),
-            )
+        _check_presence(image, choice)
     except BaseException:  # also where the steps are not taken to their end
-        layer.delete()
+        if layer.is_valid():  # it goes with its image
+            layer.delete()
         raise
     # The image is touched only now that nothing is left that could fail.
     image.undo_group_start()
@@ -63,7 +60,7 @@ def insert_result(
         _place(layer, _below(image, choice), box)
         if hide_object:
             choice.object_layer.set_visible(False)
-        if _is_in(image, choice.earlier):
+        if is_in(image, choice.earlier):
             choice.earlier.set_visible(False)
         image.set_selected_layers([layer])
     finally:
@@ -80,13 +77,24 @@ def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.La
     return layer
 
 
-def _is_in(image: Gimp.Image, layer: Gimp.Layer | None) -> bool:
-    return layer is not None and layer.is_valid() and layer.get_image() == image
+def _check_presence(image: Gimp.Image, choice: Choice) -> None:
+    if not image.is_valid():
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            _("The image was closed while its result was being painted."),
+            _("Open it, and run the filter again."),
+        )
+    if not is_in(image, choice.object_layer):
+        raise PainterlyError(
+            ErrorCode.BAD_REQUEST,
+            _("The object's layer was deleted while its result was being painted."),
+            _("Undo the deletion and run the filter again."),
+        )
 
 
 def _below(image: Gimp.Image, choice: Choice) -> Gimp.Layer:
     """The layer that the new one stands on."""
-    return choice.earlier if _is_in(image, choice.earlier) else choice.object_layer
+    return choice.earlier if is_in(image, choice.earlier) else choice.object_layer
 
 
 def _place(layer: Gimp.Layer, below: Gimp.Layer, box: Box) -> None:

@@ -69,16 +69,16 @@ def found_again(result: Gimp.Layer, object_layer: Gimp.Layer) -> Steps[tuple[Box
         return _inside(canvas, place, coverage)
     tells_nothing = result.get_mask() is None and shown.count(255) == len(shown)
     if tells_nothing or (outline is not None and is_lost(outline, now)):
-        raise outline_lost(object_layer, result)
+        raise outline_lost(object_layer.get_name(), result.get_name())
     return _inside(canvas, box, shown)
 
 
-def outline_lost(object_layer: Gimp.Layer, result: Gimp.Layer) -> PainterlyError:
+def outline_lost(name: str, result: str) -> PainterlyError:
+    """That the outline of the layer called ``result`` is not the object's any more."""
+    sentence = _("The object “{name}” is not what it was when “{result}” was made of it: its outline does not fit now.")
     return PainterlyError(
         ErrorCode.BAD_REQUEST,
-        _(
-            "The object “{name}” is not what it was when “{result}” was made of it: its outline does not fit now."
-        ).format(name=object_layer.get_name(), result=result.get_name()),
+        sentence.format(name=name, result=result),
         _("Select the part of the object to harmonize, or run the filter on the object's own layer."),
     )
 

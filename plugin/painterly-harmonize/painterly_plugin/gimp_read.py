@@ -124,10 +124,13 @@ class Sitting:
         self._scratch.undo_disable()
         # The user's layers may be moved or deleted while this one is read.
         self._object = self._copy_of(choice.object_layer)
+        self._name = choice.object_layer.get_name()
         self._painting = None if choice.painting_layer is None else self._copy_of(choice.painting_layer)
+        self._painting_name = "" if self._painting is None else choice.painting_layer.get_name()
         self._has_selection = not Gimp.Selection.is_empty(self._scratch)
         again = choice.earlier is not None and not self._has_selection
         self._earlier = self._copy_of(choice.earlier) if again else None
+        self._earlier_name = choice.earlier.get_name() if again else ""
 
     def close(self) -> None:
         self._scratch.delete()
@@ -174,6 +177,8 @@ class Sitting:
         if needed.is_empty:
             raise self._empty_mask()
         self._shrink_to(region_around(needed, self._region))
+        if not self._object.is_valid():  # cut off: it lies far from its outline
+            raise outline_lost(self._name, self._earlier_name)
         needed = needed.shifted(-self._region.x, -self._region.y)
         yield
         ground = self._ground()
@@ -195,7 +200,7 @@ class Sitting:
         alpha = alpha_plane(rgba, box.width, box.height, self._sample_type)
         there = both(solid(leading_bytes(own)), solid(leading_bytes(alpha)))
         if self._earlier is not None and not any(there):
-            raise outline_lost(self._choice.object_layer, self._choice.earlier)
+            raise outline_lost(self._name, self._earlier_name)
         style = yield from read_style(self._image, self._choice, self._sample_type)
         return _Seen(area, painting, ground, box, rgba, there, own, made_of, style)
 
@@ -318,7 +323,7 @@ class Sitting:
             yield
         put_on_top(scratch, layer)
         layer.set_offsets(box.x, box.y)
-        _take_blending(layer, self._choice.object_layer)
+        _take_blending(layer, self._object)
         yield
         composite = yield from read_visible(scratch, seen.area, kind)
         scratch.remove_layer(layer)
@@ -327,31 +332,28 @@ class Sitting:
     # ------------------------------------------------------------ refusals
 
     def _no_painting(self) -> PainterlyError:
-        painting = self._choice.painting_layer
-        if painting is not None:
+        if self._painting is not None:
             return PainterlyError(
                 ErrorCode.BAD_REQUEST,
-                _("The painting “{name}” shows nothing on the canvas.").format(name=painting.get_name()),
+                _("The painting “{name}” shows nothing on the canvas.").format(name=self._painting_name),
                 _("Select the layer with the painting as the lower of the two."),
             )
-        name = self._choice.object_layer.get_name()
         return PainterlyError(
             ErrorCode.BAD_REQUEST,
-            _("There is no painting below the layer “{name}”.").format(name=name),
+            _("There is no painting below the layer “{name}”.").format(name=self._name),
             _("Select the object's layer, and keep the painting visible below it."),
         )
 
     def _empty_mask(self) -> PainterlyError:
-        name = self._choice.object_layer.get_name()
         if not self._has_selection:
             return PainterlyError(
                 ErrorCode.EMPTY_MASK,
-                _("Nothing of the object “{name}” can be seen on the painting.").format(name=name),
+                _("Nothing of the object “{name}” can be seen on the painting.").format(name=self._name),
                 _("Select the layer that holds the object, and place it on the painting."),
             )
         return PainterlyError(
             ErrorCode.EMPTY_MASK,
-            _("The selection does not touch the object “{name}”.").format(name=name),
+            _("The selection does not touch the object “{name}”.").format(name=self._name),
             _("Select the part of the object to harmonize, or choose Select → None to take all of it."),
         )
 

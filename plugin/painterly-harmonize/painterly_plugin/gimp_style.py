@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp  # noqa: E402
 
-from painterly_plugin.gimp_choose import Choice, position  # noqa: E402
+from painterly_plugin.gimp_choose import Choice, checked, position  # noqa: E402
 from painterly_plugin.gimp_scratch import (  # noqa: E402
     MASK_FORMATS,
     RGBA_FORMATS,
@@ -51,6 +51,7 @@ def read_style(image: Gimp.Image, choice: Choice, kind: SampleType) -> Steps[Sty
     """
     if choice.style is None:
         return None
+    checked(image, choice)
     scratch = image.duplicate()
     scratch.undo_disable()
     try:
