@@ -20,7 +20,7 @@ _PRESETS = {
     "draft": (_("Draft"), _("A quick look at what it will be")),
     "standard": (_("Standard"), _("Good for most pictures")),
     "high": (_("High"), _("More work for large pictures and prints")),
-    "published": (_("As published"), _("Exactly what the paper computes: slow without a graphics card")),
+    "published": (_("As published"), _("The paper's two passes: slow without a graphics card")),
 }
 # So do methods.
 _METHODS = {
