@@ -21,7 +21,8 @@ from support.real_engine import RealEngine
 IMAGE_WINDOW = r"layers.*GIMP"
 DIALOG = "^Painterly Harmonize$"
 ENGINE_WINDOW = "Engine and Networks"
-DOWNLOAD = (580, 122)  # the first network's button, where the window stands in the corner
+# The networks' buttons, where the window stands in the corner.
+DOWNLOAD, DOWNLOAD_SECOND = (580, 122), (580, 162)
 SMALLEST_SCREEN = (1366, 768)
 PREVIEW = (10, 250, 20)
 BLURRED = (70, 70, 60)
@@ -225,50 +226,86 @@ def test_the_engine_window_opens_from_the_menu(atelier: Atelier) -> None:
     assert "Traceback" not in window.log()
 
 
-# In the place of the engine's Python: its command line, with one network to fetch.
+# In the place of the engine's Python: its command line, with two networks to fetch.
 SHELF = """#!/usr/bin/env python3
 import pathlib, sys, time
-folder = pathlib.Path(__file__).parent
+folder, name = pathlib.Path(__file__).parent, sys.argv[-1]
 def tell(line):
     with (folder / "told").open("a") as file: file.write(line + "\\n")
 tell(" ".join(sys.argv[3:]))
 if "list" in sys.argv:
-    print("vgg19    550 MB" if (folder / "fetched").exists() else "vgg19    not here")
+    for each in ("vgg19", "vgg16"):
+        print(each + ("    550 MB" if (folder / f"fetched-{each}").exists() else "    not here"))
 if "fetch" in sys.argv:
-    print("vgg19:  42%|####      |", flush=True)
-    while not (folder / "arrive").exists(): time.sleep(0.02)
-    (folder / "fetched").touch()
+    print(f"{name}:  42%|####      |", flush=True)
+    while not (folder / f"arrive-{name}").exists(): time.sleep(0.02)
+    (folder / f"fetched-{name}").touch()
 """
+
+
+class Shelf:
+    """The networks of a profile's engine, in the place of the real ones."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile, self._folder = profile, profile.folder / "shelf"
+        python = self._folder / "python"
+        self._folder.mkdir()
+        python.write_text(SHELF)
+        python.chmod(0o755)
+        settings = profile.plugin_folder / "config.json"
+        settings.write_text(json.dumps({**json.loads(settings.read_text()), "engine_command": [str(python)]}))
+
+    def count(self, words: str) -> int:
+        """How often it was asked so."""
+        told = self._folder / "told"
+        return told.read_text().splitlines().count(words) if told.exists() else 0
+
+    def let_arrive(self, name: str) -> None:
+        (self._folder / f"arrive-{name}").touch()
+
+    def open_window(self, window: GimpWindow) -> None:
+        """The engine's window, in the corner, with the networks in it."""
+        window.choose_last(MAIN_WINDOW, "alt+e", ENGINE_WINDOW)
+        window.place(ENGINE_WINDOW, 0, 0)
+        wait_until(lambda: self.count("weights list") == 1 and not is_running(self._profile, "list"))
 
 
 def test_a_network_is_fetched_by_a_button_which_also_stops_it(gimp_house: GimpHouse) -> None:
     if missing := gimp_house.missing_for_windows():
         pytest.skip(f"no windowed tests without {', '.join(missing)}")
     with gimp_house.profile() as profile:
-        python = profile.folder / "shelf" / "python"
-        python.parent.mkdir()
-        python.write_text(SHELF)
-        python.chmod(0o755)
-        settings = profile.plugin_folder / "config.json"
-        settings.write_text(json.dumps({**json.loads(settings.read_text()), "engine_command": [str(python)]}))
-        told = python.parent / "told"
-
-        def count(words: str) -> int:
-            return told.read_text().splitlines().count(words) if told.exists() else 0
-
+        shelf = Shelf(profile)
         with profile.window() as window:
-            window.choose_last(MAIN_WINDOW, "alt+e", ENGINE_WINDOW)
-            window.place(ENGINE_WINDOW, 0, 0)
-            wait_until(lambda: count("weights list") == 1 and not is_running(profile, "list"))
+            shelf.open_window(window)
             # Download, Cancel and Download again are one button.
             window.click_until(DOWNLOAD, lambda: is_running(profile, "fetch"))
             window.screenshot("window-download")
             window.click_until(DOWNLOAD, lambda: not is_running(profile, "fetch"))
-            window.click_until(DOWNLOAD, lambda: count("weights fetch vgg19") == 2)
-            (python.parent / "arrive").touch()
-            wait_until(lambda: count("weights list") == 2)  # what is there now is asked for
+            window.click_until(DOWNLOAD, lambda: shelf.count("weights fetch vgg19") == 2)
+            shelf.let_arrive("vgg19")
+            wait_until(lambda: shelf.count("weights list") == 2)  # what is there now is asked for
             window.screenshot("window-downloaded")
             window.leave(ENGINE_WINDOW)
+            assert "Traceback" not in window.log()
+
+
+def test_a_download_that_ends_leaves_the_others_alone(gimp_house: GimpHouse) -> None:
+    """Two at once: the second one's button still stops it when the first has ended, and so does closing the window."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile:
+        shelf = Shelf(profile)
+        with profile.window() as window:
+            shelf.open_window(window)
+            window.click_until(DOWNLOAD, lambda: shelf.count("weights fetch vgg19") == 1)
+            window.click_until(DOWNLOAD_SECOND, lambda: is_running(profile, "vgg16"))
+            shelf.let_arrive("vgg19")
+            wait_until(lambda: shelf.count("weights list") == 2 and not is_running(profile, "list"))
+            window.screenshot("window-one-of-two-downloaded")
+            window.click_until(DOWNLOAD_SECOND, lambda: not is_running(profile, "vgg16"))
+            window.click_until(DOWNLOAD_SECOND, lambda: shelf.count("weights fetch vgg16") == 2)
+            window.leave(ENGINE_WINDOW)
+            wait_until(lambda: not is_running(profile, "vgg16"))
             assert "Traceback" not in window.log()
 
 

@@ -81,16 +81,17 @@ def test_a_download_tells_how_far_it_is(tmp_path: Path) -> None:
 
 
 def test_a_failed_or_cancelled_download_says_so(tmp_path: Path) -> None:
-    source = "import sys; print('vgg19:  3%'); sys.exit('The server could not be reached.')"
+    source = "import sys; print('vgg19:  3%'); sys.exit('painterly: The server could not be reached.')"
     failed = Download(scripted(tmp_path, source), "vgg19")
     wait_until(lambda: failed.outcome is not None)
     assert failed.outcome == "The server could not be reached."
     source = "import time; print('vgg19:  5%', flush=True); time.sleep(600)"
     long = Download(scripted(tmp_path, source), "vgg19")
     wait_until(lambda: long.fraction == 0.05)
+    assert not long.is_cancelled
     long.cancel()
     wait_until(lambda: long.outcome is not None)
-    assert long.outcome
+    assert long.outcome and long.is_cancelled
     missing = Download(Config(("/nowhere/python",)), "vgg19")
     wait_until(lambda: missing.outcome is not None)
 

@@ -171,6 +171,7 @@ class Download:
 
     def __init__(self, config: Config, name: str) -> None:
         self.fraction = 0.0
+        self.is_cancelled = False
         self.outcome: str | None = None
         try:
             self._process = _command(config, "weights", "fetch", name)
@@ -181,6 +182,7 @@ class Download:
 
     def cancel(self) -> None:
         """Stop downloading."""
+        self.is_cancelled = True
         self._process.terminate()
 
     def _follow(self) -> None:
@@ -191,7 +193,7 @@ class Download:
             if found := _PERCENT.findall(text):
                 self.fraction = min(1.0, int(found[-1]) / 100)
         code = self._process.wait()
-        lines = [line.strip() for line in re.split(r"[\r\n]", text) if line.strip()]
+        lines = [line.strip().removeprefix("painterly: ") for line in re.split(r"[\r\n]", text) if line.strip()]
         self.outcome = "" if code == 0 else (lines[-1] if lines else f"exit status {code}")
 
 

@@ -53,7 +53,7 @@ class EngineWindow:
         self._config = config
         self._is_open = True
         self._device = ""
-        self._rows: list[NetworkRow] = []
+        self._rows: dict[str, NetworkRow] = {}
         self._dialog = GimpUi.Dialog(title=_("Painterly Harmonize: Engine and Networks"), role="painterly-engine")
         if parent is not None:
             self._dialog.set_transient_for(parent)
@@ -76,7 +76,7 @@ class EngineWindow:
 
     def close(self) -> None:
         self._is_open = False
-        for row in self._rows:
+        for row in self._rows.values():
             row.cancel()
         self._dialog.destroy()
 
@@ -156,15 +156,24 @@ class EngineWindow:
         self._send(lambda: engine_room.networks(self._config), self._show_networks)
 
     def _show_networks(self, answer: list[Network] | Exception) -> None:
-        for child in self._networks.get_children():
-            self._networks.remove(child)
+        if not self._rows:
+            for child in self._networks.get_children():
+                self._networks.remove(child)
         if isinstance(answer, Exception):
-            self._networks.pack_start(Gtk.Label(label=_sentence_of(answer), xalign=0.0, wrap=True), False, False, 0)
-        else:
-            self._rows = [NetworkRow(self._config, network, self._ask_networks) for network in answer]
-            for row in self._rows:
-                self._networks.pack_start(row.widget, False, False, 0)
-        self._networks.show_all()
+            if not self._rows:
+                trouble = Gtk.Label(label=_sentence_of(answer), xalign=0.0, wrap=True, visible=True)
+                self._networks.pack_start(trouble, False, False, 0)
+            return
+        for network in answer:
+            self._show_network(network)
+
+    def _show_network(self, network: Network) -> None:
+        """In the row it has: that may be downloading."""
+        row = self._rows.get(network.name)
+        if row is None:
+            row = self._rows[network.name] = NetworkRow(self._config, network.name, self._ask_networks)
+            self._networks.pack_start(row.widget, False, False, 0)
+        row.show(network)
 
     # ------------------------------------------------------------ log and report
 
@@ -221,35 +230,44 @@ def _sentence_of(error: Exception) -> str:
 class NetworkRow:
     """One network: its name, whether it is here, and a button that fetches it."""
 
-    def __init__(self, config: Config, network: Network, on_change: Callable[[], None]) -> None:
+    def __init__(self, config: Config, name: str, on_change: Callable[[], None]) -> None:
         self._config = config
-        self._network = network
+        self._name = name
         self._on_change = on_change
         self._download: Download | None = None
-        self._button = Gtk.Button.new_with_label(_("Download"))
+        self._button = Gtk.Button(label=_("Download"), no_show_all=True)
         self._button.set_tooltip_text(_("Downloads this network and checks it; nothing of yours is sent"))
         self._button.connect("clicked", lambda _button: self._press())
         self._bar = Gtk.ProgressBar(show_text=True, valign=Gtk.Align.CENTER, no_show_all=True)
+        self._state = Gtk.Label(xalign=0.0, wrap=True)
         self.widget = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
-        name = Gtk.Label(label=network.name, xalign=0.0, width_chars=10)
-        state = network.state.split(",")[0] if network.is_here else _("not here")
-        self._state = Gtk.Label(label=state, xalign=0.0)
-        self.widget.pack_start(name, False, False, 0)
+        self.widget.pack_start(Gtk.Label(label=name, xalign=0.0, width_chars=10), False, False, 0)
         self.widget.pack_start(self._state, True, True, 0)
         self.widget.pack_start(self._bar, True, True, 0)
-        if not network.is_here:
-            self.widget.pack_end(self._button, False, False, 0)
+        self.widget.pack_end(self._button, False, False, 0)
+        self.widget.show_all()
+
+    def show(self, network: Network) -> None:
+        """Whether it is here now; while it is being downloaded that is not asked."""
+        if self._is_downloading:
+            return
+        self._state.set_text(network.state.split(",")[0] if network.is_here else _("not here"))
+        self._button.set_visible(not network.is_here)
 
     def cancel(self) -> None:
         """Stop a download; what has arrived is kept for the next time."""
-        if self._download is not None and self._download.outcome is None:
+        if self._download is not None and self._is_downloading:
             self._download.cancel()
 
+    @property
+    def _is_downloading(self) -> bool:
+        return self._download is not None and self._download.outcome is None
+
     def _press(self) -> None:
-        if self._download is not None and self._download.outcome is None:
+        if self._is_downloading:
             self.cancel()
             return
-        self._download = Download(self._config, self._network.name)
+        self._download = Download(self._config, self._name)
         self._button.set_label(_("Cancel"))
         self._bar.show()
         GLib.timeout_add(POLL_MS, self._follow, self._download)
@@ -261,7 +279,10 @@ class NetworkRow:
             return GLib.SOURCE_CONTINUE
         self._bar.hide()
         self._button.set_label(_("Download"))
-        self._state.set_text(download.outcome or _("here"))
-        if not download.outcome:
+        if download.outcome:
+            self._state.set_text(_("not here") if download.is_cancelled else download.outcome)
+        else:
+            self._state.set_text(_("here"))
+            self._button.hide()
             self._on_change()
         return GLib.SOURCE_REMOVE
