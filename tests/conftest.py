@@ -15,12 +15,17 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
 # How long one example takes says nothing of the code where other programs have the processor.
-settings.register_profile("painterly", deadline=None)
-settings.load_profile("painterly")
+settings.register_profile("drawn", deadline=None)
+# A run judges what has changed, so its examples are those of the run before; the long ones look for new failures.
+settings.register_profile("same", deadline=None, derandomize=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run soak, fuzz and cluster tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("drawn" if config.getoption("--long") else "same")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
