@@ -3,6 +3,7 @@ not."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -162,6 +163,26 @@ result = answers
     values = {"changes": changes, "plains": list(PLAIN), "prepared": PREPARED, "scene": SCENE, "again": AGAIN}
     answers: dict[str, Any] = place.profile.run(source, folder=str(place.profile.folder), **values)
     return answers
+
+
+DEEP = """
+image = new_image(64, 48, precision=getattr(Gimp.Precision, precision))
+add_layer(image, "painting", (64, 48), flat((64, 48), (200, 100, 50, 255)))
+cup = add_layer(image, "cup", (64, 48), flat((64, 48), (40, 60, 80, 255)))
+select(image, bytes(4 * x + y % 4 for y in range(48) for x in range(64)))
+first = harmonize(image, [cup])["values"][0]
+Gimp.Selection.none(image)
+result = harmonize(image, [first])["status"]
+"""
+
+
+@pytest.mark.parametrize("precision", ["U16_NON_LINEAR", "FLOAT_LINEAR"])
+def test_of_deep_images_each_of_256_steps_of_softness_is_remembered(place: Workplace, precision: str) -> None:
+    assert place.profile.run(DEEP, precision=precision) == "success"
+    first, again = (job["job_id"] for job in place.engine.messages("submit")[-2:])
+    masks = [array("f", (place.engine.saved / f"{job}-mask.raw").read_bytes()) for job in (first, again)]
+    assert len(set(masks[0])) == 256
+    assert all(abs(one - other) < 1e-6 for one, other in zip(*masks, strict=True))
 
 
 TWICE = """

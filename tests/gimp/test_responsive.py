@@ -21,7 +21,7 @@ def noise(width, height):
     rows = os.urandom(4 * width * 10) * -(-height // 10)
     opaque = bytearray(rows[: 4 * width * height]); opaque[3::4] = b"\\xff" * (width * height)
     return bytes(opaque)
-image = new_image(*size)
+image = new_image(*size, precision=getattr(Gimp.Precision, precision))
 add_layer(image, "painting", size, noise(*size))
 cup = add_layer(image, "cup", part, noise(*part), (size[0] // 3, size[1] // 3))
 image.clean_all()
@@ -30,13 +30,16 @@ image.set_selected_layers([cup])
 result = None
 """
 SIZES = [
-    pytest.param((1600, 1200), (700, 500), id="2 MP"),
-    pytest.param((8000, 5000), (1600, 1250), id="40 MP", marks=pytest.mark.long),
+    pytest.param((1600, 1200), (700, 500), "U8_NON_LINEAR", id="2 MP"),
+    pytest.param((1600, 1200), (700, 500), "U16_NON_LINEAR", id="2 MP of 16 bits"),
+    pytest.param((8000, 5000), (1600, 1250), "U8_NON_LINEAR", id="40 MP", marks=pytest.mark.long),
 ]
 
 
-@pytest.mark.parametrize(("size", "part"), SIZES)
-def test_the_dialog_never_stands_still(gimp_house: GimpHouse, size: tuple[int, int], part: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "part", "precision"), SIZES)
+def test_the_dialog_never_stands_still(
+    gimp_house: GimpHouse, size: tuple[int, int], part: tuple[int, int], precision: str
+) -> None:
     if missing := gimp_house.missing_for_windows():
         pytest.skip(f"no windowed tests without {', '.join(missing)}")
     steps: list[dict[str, Any]] = [
@@ -52,7 +55,7 @@ def test_the_dialog_never_stands_still(gimp_house: GimpHouse, size: tuple[int, i
         gaps.mkdir()
         profile.environment |= {"PYTHONPATH": str(site), "PAINTERLY_GAPS": str(gaps / "run")}
         with FakeEngine(profile.folder, steps) as engine, profile.window() as window:
-            window.call(SCENE, size=size, part=part)
+            window.call(SCENE, size=size, part=part, precision=precision)
             window.wait_for_window(IMAGE_WINDOW)
             runs: list[dict[str, Any]] = []
             for attempt in range(1, ATTEMPTS + 1):

@@ -14,7 +14,6 @@ from painterly_plugin.placement import (
     both,
     covered_box,
     crop,
-    eight_bit,
     firm,
     leading_bytes,
     pasted,
@@ -155,20 +154,10 @@ def test_with_alpha_keeps_the_colours() -> None:
     assert made == (*before[:3], 1.0, *before[4:7], 0.0)
 
 
-@given(boxes, boxes)
-def test_union_holds_both(one: Box, other: Box) -> None:
-    assert cells(one) | cells(other) <= cells(one.union(other))
-
-
 def test_pasted() -> None:
     picture = Pixels(2, 3, 1, SampleType.UINT8, bytes(6))
     part = Pixels(1, 2, 1, SampleType.UINT8, bytes([7, 8]))
     assert bytes(pasted(picture, part, 1, 1).data) == bytes([0, 0, 0, 0, 7, 8])
-
-
-def test_coverage_in_eight_bits() -> None:
-    floats = Pixels(1, 3, 1, SampleType.FLOAT32, struct.pack("<3f", -0.1, 0.5, 1.2))
-    assert eight_bit(floats) == bytes([0, 128, 255])
 
 
 @given(st.sampled_from(list(SampleType)), st.integers(1, 5))

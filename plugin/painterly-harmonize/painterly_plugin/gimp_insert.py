@@ -12,11 +12,11 @@ from gi.repository import Gimp  # noqa: E402
 from painterly_plugin.gimp_choose import Choice, is_in  # noqa: E402
 from painterly_plugin.gimp_outline import shape_of_mask  # noqa: E402
 from painterly_plugin.gimp_read import Subject  # noqa: E402
-from painterly_plugin.gimp_scratch import MASK_FORMATS, RGBA_FORMATS, new_layer, write  # noqa: E402
+from painterly_plugin.gimp_scratch import MASK_FORMATS, RGBA_FORMATS, eight_bit, new_layer, write  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.outline import PARASITE_NAME as OUTLINE_NAME  # noqa: E402
 from painterly_plugin.outline import Made, Outline, packed  # noqa: E402
-from painterly_plugin.placement import Box, alpha_plane, crop, eight_bit, with_alpha  # noqa: E402
+from painterly_plugin.placement import Box, alpha_plane, crop, with_alpha  # noqa: E402
 from painterly_plugin.settings import PARASITE_NAME  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
@@ -46,7 +46,8 @@ def insert_result(
         layer.add_mask(mask)
         yield from _write(layer, mask, picture)
         made = Made(subject.made_of, (yield from shape_of_mask(mask, box)))
-        _attach(layer, OUTLINE_NAME, packed(_outline(subject, made)))
+        outline = Outline(subject.mask_box, (yield from _compressed(subject)), made)
+        _attach(layer, OUTLINE_NAME, packed(outline))
         yield
         _attach(layer, PARASITE_NAME, note)
         _check_presence(image, choice)
@@ -122,8 +123,12 @@ def _write(layer: Gimp.Layer, mask: Gimp.LayerMask, picture: Pixels) -> Steps[No
         yield
 
 
-def _outline(subject: Subject, made: Made) -> Outline:
+def _compressed(subject: Subject) -> Steps[bytes]:
     """The mask that was sent, for harmonizing again: the layer's own shows it as the engine has softened it."""
     area, box = subject.area, subject.mask_box
-    mask = crop(subject.mask, box.shifted(-area.x, -area.y))
-    return Outline(box, zlib.compress(eight_bit(mask), 6), made)
+    packer = zlib.compressobj(6)
+    parts = []
+    for strip in box.shifted(-area.x, -area.y).strips():
+        parts.append(packer.compress(eight_bit(crop(subject.mask, strip))))
+        yield
+    return b"".join([*parts, packer.flush()])

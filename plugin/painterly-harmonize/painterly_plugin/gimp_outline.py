@@ -31,11 +31,14 @@ from painterly_protocol.pixels import Pixels, SampleType  # noqa: E402
 EIGHT = SampleType.UINT8
 
 
-def shape_of(object_layer: Gimp.Layer) -> Shape:
+def shape_of(object_layer: Gimp.Layer) -> Steps[Shape]:
     """The object as it lies there, without its mask and filters."""
     box = box_of(object_layer)
-    rows = [Box(box.x, box.y + row, box.width, 1) for row in rows_to_look_at(box.height)]
-    return Shape(box, checksum_of_rows([read(object_layer, row, RGBA_FORMATS[EIGHT]) for row in rows]))
+    rows = []
+    for row in rows_to_look_at(box.height):
+        rows.append(read(object_layer, Box(box.x, box.y + row, box.width, 1), RGBA_FORMATS[EIGHT]))
+        yield
+    return Shape(box, checksum_of_rows(rows))
 
 
 def shape_of_mask(mask: Gimp.LayerMask, box: Box) -> Steps[Shape]:
@@ -55,8 +58,7 @@ def found_again(result: Gimp.Layer, object_layer: Gimp.Layer) -> Steps[tuple[Box
     canvas = canvas_box(result.get_image())
     box = box_of(result)
     shown = yield from _shown(result, box)
-    now = Made(shape_of(object_layer), Shape(box, zlib.crc32(shown)))
-    yield
+    now = Made((yield from shape_of(object_layer)), Shape(box, zlib.crc32(shown)))
     data = parasite_data(result, PARASITE_NAME)
     outline = None if data is None else unpacked(data)
     place = None if outline is None else place_of(outline, now)

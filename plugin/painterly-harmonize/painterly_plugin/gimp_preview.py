@@ -93,10 +93,11 @@ def _shrunk(picture: Pixels, width: int, height: int, pixel_format: str) -> Step
     """The picture's samples at exactly ``width`` × ``height``; smaller pictures are enlarged."""
     formats = RGB_FORMATS if picture.channels == 3 else MASK_FORMATS
     stored = formats[picture.sample_type]
-    # GEGL converts any sample type and averages while it shrinks; it does not grow, and its size is only nearly ours.
+    # GEGL converts any sample type, here strip by strip: floats take long to shrink. It averages while it shrinks; it
+    # does not grow, and its size is only nearly ours.
     scale = min(1.0, max(width / picture.width, height / picture.height))
     near = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    buffer = Gegl.Buffer.new(stored, 0, 0, picture.width, picture.height)
+    buffer = Gegl.Buffer.new(pixel_format, 0, 0, picture.width, picture.height)
     for strip in Box(0, 0, picture.width, picture.height).strips():
         place = Gegl.Rectangle.new(0, strip.y, strip.width, strip.height)
         buffer.set(place, stored, bytes(crop(picture, strip).data))

@@ -146,7 +146,9 @@ class Sitting:
         """
         seen = yield from self._look()
         area = seen.area
+        yield
         own = surrounded(seen.own, seen.box.shifted(-area.x, -area.y), area.width, area.height)
+        yield
         mask = own if edges.are_kept else (yield from self._edged(own, edges))
         covered = covered_box(mask)
         if covered.is_empty:
@@ -170,8 +172,7 @@ class Sitting:
         return item_at(self._scratch, position(layer))
 
     def _look(self) -> Steps[_Seen]:
-        made_of = shape_of(self._object)
-        yield
+        made_of = yield from shape_of(self._object)
         earlier = None if self._earlier is None else (yield from found_again(self._earlier, self._object))
         needed = self._needed_box() if earlier is None else earlier[0]
         if needed.is_empty:

@@ -39,6 +39,16 @@ def read(drawable: Gimp.Drawable, box: Box, pixel_format: str) -> bytes:
     return bytes(drawable.get_buffer().get(rectangle, 1.0, pixel_format, Gegl.AbyssPolicy.NONE))
 
 
+def eight_bit(plane: Pixels) -> bytes:
+    """A plane of coverage as one byte for each pixel."""
+    if plane.sample_type is SampleType.UINT8:
+        return bytes(plane.data)
+    whole, stored = Gegl.Rectangle.new(0, 0, plane.width, plane.height), MASK_FORMATS[plane.sample_type]
+    buffer = Gegl.Buffer.new(stored, 0, 0, plane.width, plane.height)
+    buffer.set(whole, stored, bytes(plane.data))
+    return bytes(buffer.get(whole, 1.0, MASK_FORMATS[SampleType.UINT8], Gegl.AbyssPolicy.NONE))
+
+
 def read_visible(scratch: Gimp.Image, area: Box, kind: SampleType) -> Steps[Pixels]:
     """The colours that are visible in a part of the image, step by step."""
     visible = Gimp.Layer.new_from_visible(scratch, scratch, "visible")

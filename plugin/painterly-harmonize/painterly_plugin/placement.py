@@ -48,15 +48,6 @@ class Box:
             return Box(0, 0, 0, 0)
         return Box(left, top, right - left, bottom - top)
 
-    def union(self, other: Box) -> Box:
-        """The smallest box that holds both."""
-        if self.is_empty or other.is_empty:
-            return other if self.is_empty else self
-        left, top = min(self.x, other.x), min(self.y, other.y)
-        right = max(self.x + self.width, other.x + other.width)
-        bottom = max(self.y + self.height, other.y + other.height)
-        return Box(left, top, right - left, bottom - top)
-
     def shifted(self, dx: int, dy: int) -> Box:
         return Box(self.x + dx, self.y + dy, self.width, self.height)
 
@@ -130,14 +121,6 @@ def pasted(picture: Pixels, part: Pixels, x: int, y: int) -> Pixels:
         start = ((y + row) * picture.width + x) * pixel
         whole[start : start + length] = rows[row * length : (row + 1) * length]
     return Pixels(picture.height, picture.width, picture.channels, picture.sample_type, bytes(whole))
-
-
-def eight_bit(plane: Pixels) -> bytes:
-    """A plane of coverage as one byte for each pixel."""
-    if plane.sample_type is SampleType.UINT8:
-        return bytes(plane.data)
-    values = memoryview(plane.data).cast("B").cast("f")
-    return bytes(min(255, max(0, round(255 * value))) for value in values)
 
 
 def surrounded(plane: Pixels, box: Box, width: int, height: int) -> Pixels:
