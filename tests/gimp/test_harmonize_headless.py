@@ -131,6 +131,37 @@ def test_the_object_stays_visible_if_asked(place: Workplace) -> None:
     done.check_done("cup", hidden=False)
 
 
+LOCKED = """
+answers = []
+for locked in ("cup", "first", ""):
+    image = new_image(48, 32)
+    add_layer(image, "painting", (48, 32), painting)
+    cup = add_layer(image, "cup", (6, 6), flat((6, 6), (1, 2, 3, 255)), (3, 4))
+    cup.set_lock_visibility(locked == "cup")
+    first = harmonize(image, [cup])["values"][0]
+    first.set_lock_visibility(locked == "first")
+    answer = harmonize(image, [first])
+    answers.append([answer["status"], [layer.get_visible() for layer in image.get_layers()]])
+    image.delete()
+result = answers
+"""
+
+
+def test_a_layer_that_cannot_be_hidden_is_said(gimp_house: GimpHouse) -> None:
+    """Its locked visibility is left alone, as every other lock."""
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with workplace(gimp_house) as place, place.profile.window() as window:
+        answers = window.call(LOCKED, painting=CANVAS_PAINTING)
+        log = window.log()
+    locked = [[True, False, True, True], [True, True, False, True], [True, False, False, True]]
+    assert answers == [["success", visible] for visible in locked]
+    sentence = "The layer “{}” could not be hidden, because its visibility is locked"
+    assert log.count(sentence.format("cup")) == 2, "once for each result"
+    assert log.count(sentence.format("Harmonized: cup")) == 1
+    assert log.count("could not be hidden") == 3
+
+
 def test_a_hidden_object_can_be_harmonized_again(place: Workplace) -> None:
     """After the first run the object is hidden and the first result stands above it: neither is the painting."""
     cup = rgba((6, 6), lambda _x, _y: (1, 2, 3, 255))

@@ -59,15 +59,27 @@ def insert_result(
     image.undo_group_start()
     try:
         _place(layer, _below(image, choice), box)
-        if hide_object:
-            choice.object_layer.set_visible(False)
-        if is_in(image, choice.earlier):
-            choice.earlier.set_visible(False)
+        hidden = [choice.object_layer] if hide_object else []
+        hidden += [choice.earlier] if is_in(image, choice.earlier) else []
+        for below in hidden:
+            below.set_visible(False)
         image.set_selected_layers([layer])
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
+    _tell_what_shows(hidden)
     return layer
+
+
+def _tell_what_shows(layers: list[Gimp.Layer]) -> None:
+    """A locked visibility is the user's wish, and stays; that the layer shows is seen at the result's edge alone."""
+    for layer in layers:
+        if layer.get_visible():
+            sentence = _(
+                "The layer “{name}” could not be hidden, because its visibility is locked: it shows at the edge."
+            )
+            advice = _("Unlock it in the Layers dialog and hide it there.")
+            Gimp.message(f"{sentence.format(name=layer.get_name())} {advice}")
 
 
 def _new_layer(image: Gimp.Image, object_layer: Gimp.Layer, box: Box) -> Gimp.Layer:
