@@ -142,6 +142,9 @@ def test_the_command_writes_the_object_alone(file: Path, capsys: pytest.CaptureF
     out, whole = file.with_name("object.png"), file.with_name("whole.png")
     assert main(["cutout", str(file), "-o", str(out), "--box", "60,30,185,180"]) == 0
     assert main(["cutout", str(file), "-o", str(whole), "--box", "60,30,185,180", "--whole"]) == 0
+    for name, box in {"beyond": "-5,30,255,180", "within": "0,30,250,180"}.items():
+        assert main(["cutout", str(file), "-o", str(file.with_name(f"{name}.png")), "--box", box]) == 0
+    assert file.with_name("beyond.png").read_bytes() == file.with_name("within.png").read_bytes()
     place = capsys.readouterr().out.splitlines()[0].rsplit("from ", 1)[1].split(" ")[0]
     x, y = map(int, place.split(","))
     image = Image.open(out)

@@ -45,6 +45,7 @@ COMMANDS = (
     plan,
     doctor,
 )
+PLACED = ("--at", "--box")  # options whose value may begin with a minus
 INTERRUPTED, ENOUGH = 130, 141  # what shells report for Ctrl+C, and for a reader that went
 
 
@@ -71,11 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _with_negative_places(argv: Sequence[str]) -> list[str]:
-    """``--at -5,7`` as ``--at=-5,7``: argparse takes the place for an option otherwise."""
+    """``--at -5,7`` as ``--at=-5,7``, and a ``--box`` likewise: argparse takes the numbers for an option otherwise."""
     joined: list[str] = []
     for word in argv:
-        if joined and joined[-1] == "--at" and re.fullmatch(r"-\d+,-?\d+", word):
-            joined[-1] = f"--at={word}"
+        if joined and joined[-1] in PLACED and re.fullmatch(r"-\d+(,-?\d+)+", word):
+            joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
     return joined
