@@ -45,6 +45,6 @@ def finite(picture: Pixels) -> bool:
 def not_finite() -> PainterlyError:
     return PainterlyError(
         ErrorCode.NOT_FINITE,
-        "The computation lost its way: its numbers are no numbers any more (NaN or infinity).",
+        "The calculation failed: its numbers are not finite any more (NaN or infinity).",
         "Try again with another size or network; nothing was changed.",
     )

@@ -10,11 +10,15 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from painterly_protocol import paths
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.keys import KeyPair, is_key
+from painterly_protocol.key_text import is_key
 from painterly_protocol.private_file import read_private, write_private
+
+if TYPE_CHECKING:
+    from painterly_protocol.keys import KeyPair  # needs pyzmq, which GIMP's Python may not have
 
 TICKET_FILE = "remote.json"
 MAX_BYTES = 4096
@@ -123,6 +127,6 @@ def in_use(runtime_dir: Path) -> Ticket | None:
 def _no_ticket(file: Path) -> PainterlyError:
     return PainterlyError(
         ErrorCode.UNREADABLE_FILE,
-        f"{file} is no ticket to an engine.",
+        f"{file} is not a ticket for an engine.",
         "Ask the engine's keeper for a new one (“painterly keys add”), or run “painterly keys leave”.",
     )

@@ -170,6 +170,9 @@ def test_a_ticket_is_used_and_left(capsys: pytest.CaptureFixture[str], tmp_path:
     assert "own engine again" in said(capsys, "keys", "leave")
     assert "already" in said(capsys, "keys", "leave")
     assert "There is no file" in said(capsys, "keys", "use", "no.ticket", status=1)
+    (tmp_path / "letter.ticket").write_text("Dear Ada")
+    (tmp_path / "letter.ticket").chmod(0o600)
+    assert "is not a ticket for an engine." in said(capsys, "keys", "use", "letter.ticket", status=1)
 
 
 def test_the_doctor_looks_at_the_engine_that_is_used(capsys: pytest.CaptureFixture[str]) -> None:

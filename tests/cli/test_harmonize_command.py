@@ -119,6 +119,19 @@ def test_a_pipe_gets_plain_lines_and_a_summary(pictures: Path, environment: dict
     lines = ran.stderr.splitlines()
     assert any("first pass, iteration 1 of 2" in line for line in lines) and "\r" not in ran.stderr
     assert "stylization 10" in ran.stdout and "random" in ran.stdout and "2 iterations" in ran.stdout
+    assert "working size 48 × 36 px, 2 iterations each, " in ran.stdout
+
+
+def test_what_a_preset_knows_nothing_of_is_not_told(
+    pictures: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ran = painterly(
+        environment, *harmonize(pictures), "--object", pictures / "object.png", "--preset", "instant", "--inline", "-o",
+        tmp_path / "out.png",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "working size 80 × 60 px, " in ran.stdout
+    assert "iterations" not in ran.stdout and "stylization" not in ran.stdout and "[" not in ran.stdout
 
 
 @pytest.mark.parametrize("method", ["pass-one", "local"])

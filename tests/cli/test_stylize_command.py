@@ -60,7 +60,7 @@ def stylize(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 def test_each_method_paints(pictures: Path, arguments: list[str]) -> None:
     ran = stylize(pictures, *arguments)
     assert ran.returncode == 0, ran.stderr
-    assert "out.png: " in ran.stdout
+    assert "out.png: " in ran.stdout and f", network {'slim' if 'adain' in arguments else 'random'}" in ran.stdout
     assert ("iteration 3 of 3" in ran.stderr) == ("adain" not in arguments)
     before, after = (np.asarray(Image.open(pictures / name)) for name in ("content.png", "out.png"))
     assert after.shape == before.shape and (after != before).mean() > 0.02
@@ -80,6 +80,7 @@ def test_each_method_paints(pictures: Path, arguments: list[str]) -> None:
         (["--style", "one.png", "--ratio", "-1"], "ratio of -1"),
         (["--style", "one.png", "--mask", "one.png"], "mask is 50×50"),
         (["--style", "one.png", "--weights", "vgg77"], "vgg77"),
+        (["--style", "one.png", "--every", "0", "--film", "film.gif"], "--every must be 1 or more."),
     ],
 )
 def test_bad_input_gets_a_sentence_and_no_output(pictures: Path, arguments: list[str], words: str) -> None:
@@ -110,6 +111,7 @@ def test_progress_can_be_looked_at(pictures: Path) -> None:
     with Image.open(pictures / "new/film.gif") as film:
         assert film.n_frames == 3
     assert (pictures / "new/losses.csv").read_text().count("\n") == 4 and (pictures / "new/losses.svg").is_file()
+    assert "new/film.gif: 3 pictures\n" in ran.stdout
     (pictures / "out.png").unlink()
     wrong = stylize(pictures, "--style", "one.png", *QUICK, "--film", "film.mov")
     assert wrong.returncode == 1 and "film.mov" in wrong.stderr

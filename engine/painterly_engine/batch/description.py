@@ -87,13 +87,13 @@ def entries_of(file: Path, overriding: Mapping[str, Any]) -> list[Entry | Broken
         PainterlyError: UNREADABLE_FILE for a file that is no list of jobs; BAD_REQUEST for defaults that cannot be.
     """
     document = _parsed(file)
-    usual = _checked(document.get("defaults") or {}, {**STYLES, **SETTINGS}, "the defaults")
+    usual = _checked(document.get("defaults") or {}, {**STYLES, **SETTINGS}, "The part “defaults”")
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not jobs:
         raise _unreadable(file, "it has no list of jobs")
     unknown = sorted(set(document) - {"defaults", "jobs"})
     if unknown:
-        raise _unreadable(file, f"nobody knows what “{unknown[0]}” means beside “defaults” and “jobs”")
+        raise _unreadable(file, f"it has an unknown part “{unknown[0]}” beside “defaults” and “jobs”")
     entries = (_entry(job, number, file.parent, usual, overriding) for number, job in enumerate(jobs, start=1))
     return _told_apart(list(entries))
 
@@ -128,7 +128,7 @@ def _entry(
     named = job.get("name") if isinstance(job, dict) else None
     name = str(named) if named is not None else f"job {number}"
     try:
-        own = _checked(job, JOB, f"job {number}")
+        own = _checked(job, JOB, f"Job {number}")
         fields = {**{key: value for key, value in usual.items() if "style" not in own or key not in STYLES}, **own}
         if Path(name).name != name or name.startswith(".") or "\\" in name:
             raise _bad(f"“{name}” cannot be a file's name.", "Give a name without slashes.")
@@ -156,7 +156,7 @@ def _made(name: str, fields: Mapping[str, Any], folder: Path, parameters: Parame
 
 
 def _object(given: object, folder: Path) -> tuple[Path, Placement]:
-    fields = dict(_checked({"file": given} if isinstance(given, str) else given, PLACING, "an object"))
+    fields = dict(_checked({"file": given} if isinstance(given, str) else given, PLACING, "An object"))
     if "file" not in fields:
         raise _bad("One of its objects has no file.", "Add “file: NAME”.")
     path = _path(fields.pop("file"), folder)
@@ -180,10 +180,10 @@ def _checked(given: object, known: Mapping[str, tuple[Check, str]], what: str) -
         PainterlyError: BAD_REQUEST where it is no mapping, or holds what is not known or of the wrong kind.
     """
     if not isinstance(given, dict):
-        raise _bad(f"{what.capitalize()} should be “key: value” pairs.", f"The keys are {', '.join(known)}.")
+        raise _bad(f"{what} should be “key: value” pairs.", f"The keys are {', '.join(known)}.")
     for key, value in given.items():
         if key not in known:
-            raise _bad(f"Nobody knows what “{key}” means in {what}.", f"The keys are {', '.join(known)}.")
+            raise _bad(f"{what} has an unknown setting “{key}”.", f"Known are {', '.join(known)}.")
         check, kind = known[key]
         if not check(value):
             raise _bad(f"“{key}: {reprlib.repr(value)}” cannot be used.", f"Give {kind}.")

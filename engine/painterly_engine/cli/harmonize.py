@@ -205,16 +205,22 @@ def run_shown(
 
 
 def summary(result: Result, output: Path) -> str:
-    """Two lines about what was done with which network."""
+    """What was done with which network, in a line or two, and remarks; nothing of what the method does not know."""
     about = result.metadata
     network, seconds, stylization = about["network"], about["seconds"], about["stylization"]
     assert isinstance(network, dict) and isinstance(seconds, dict) and isinstance(stylization, dict)
     layers = network["layers"]
     remarks = [about.get("notes"), about.get("warnings")]
+    assert isinstance(about["working_size"], Sequence)
+    facts = [
+        f"network {network['name']} ({layers[0]} to {layers[-1]})",
+        f"working size {' × '.join(map(str, about['working_size']))} px",
+        *([f"{about['iterations']} iterations each"] if about["iterations"] else []),
+        f"{sum(seconds.values()):.1f} s",
+    ]
     lines = [
-        f"{output}: network {network['name']} ({layers[0]} to {layers[-1]}), working size "
-        f"{about['working_size']}, {about['iterations']} iterations each, {sum(seconds.values()):.1f} s",
-        f"stylization {stylization['value']:g}: {stylization['reason']}",
+        f"{output}: {', '.join(facts)}",
+        *([f"stylization {stylization['value']:g}: {stylization['reason']}"] if stylization["value"] else []),
         *(remark for group in remarks if isinstance(group, list) for remark in group),
     ]
     return "\n".join(lines)

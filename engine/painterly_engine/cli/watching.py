@@ -17,8 +17,14 @@ EVERY = 10
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("progress to look at (computed in this process)")
-    group.add_argument("--every", type=int, default=EVERY, metavar="N", help=f"iterations between looks: {EVERY}")
-    group.add_argument("--snapshots", type=Path, metavar="FOLDER", help="the picture at each look")
+    group.add_argument(
+        "--every",
+        type=int,
+        default=EVERY,
+        metavar="N",
+        help="a picture every N iterations (default: %(default)s)",
+    )
+    group.add_argument("--snapshots", type=Path, metavar="FOLDER", help="every one of these pictures")
     group.add_argument("--film", type=Path, metavar="FILE", help="all of them: .gif or .png as a film, .jpg as a strip")
     group.add_argument("--losses", type=Path, metavar="FILE.csv", help="a table of the losses, and a drawing beside it")
 
@@ -30,9 +36,7 @@ def watcher(arguments: argparse.Namespace) -> Watcher | None:
         PainterlyError: BAD_REQUEST or UNREADABLE_FILE, before the work rather than after it.
     """
     if arguments.every < 1:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST, f"Every {arguments.every} iterations is no pace.", "Choose 1 or more."
-        )
+        raise PainterlyError(ErrorCode.BAD_REQUEST, "--every must be 1 or more.")
     wanted = (arguments.snapshots, arguments.film, arguments.losses)
     if all(path is None for path in wanted):
         return None
@@ -63,7 +67,8 @@ def finish(watched: Watcher, arguments: argparse.Namespace, result: Bytes) -> No
         print(f"{arguments.snapshots}: snapshots")
     if arguments.film is not None:
         write_film(arguments.film, watched.frames)
-        print(f"{arguments.film}: {len(watched.frames)} looks")
+        count = len(watched.frames)
+        print(f"{arguments.film}: {count} picture{'s' * (count != 1)}")
     if arguments.losses is not None:
         plot = _plot_of(arguments.losses)
         _write(arguments.losses, table(watched.losses))

@@ -49,7 +49,7 @@ TEXTS = (
     "There is not enough memory for a working size of {asked} px, so {used} px were used.",
     "The engine met an error of its own ({kind}).",
     "Please report it; the details are in {log}, which “painterly doctor” finds.",
-    "The computation lost its way: its numbers are no numbers any more (NaN or infinity).",
+    "The calculation failed: its numbers are not finite any more (NaN or infinity).",
     "Try again with another size or network; nothing was changed.",
     "A picture was damaged, or swapped for another, on its way.",
     "Try again.",
