@@ -17,7 +17,8 @@ from pathlib import Path
 
 from painterly_protocol import paths
 from painterly_protocol.errors import ErrorCode, PainterlyError
-from painterly_protocol.keys import KeyPair, is_key
+from painterly_protocol.key_text import is_key
+from painterly_protocol.keys import KeyPair
 from painterly_protocol.private_file import read_private, write_private
 from painterly_protocol.remote import Ticket
 

@@ -7,7 +7,6 @@ CURVE alone admits anybody who knows the server's public key; the ZAP handler is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +15,6 @@ from zmq.utils import z85
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 ZAP_DOMAIN = b"painterly"
-_KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")  # Z85, RFC 32
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,6 @@ class KeyPair:
     def new(cls) -> KeyPair:
         public, secret = zmq.curve_keypair()
         return cls(public.decode("ascii"), secret.decode("ascii"))
-
-
-def is_key(text: str) -> bool:
-    """Whether it looks like a key: libzmq raises for what does not."""
-    return _KEY.fullmatch(text) is not None
 
 
 def nobody() -> Mapping[str, str]:

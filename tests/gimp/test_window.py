@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
+from painterly_protocol.listener import Transport
 from support import jobs
 from support.fake_engine import FakeEngine, wait_until
 from support.gimp_house import GimpHouse, Profile, processes_of
@@ -307,6 +308,27 @@ def test_a_download_that_ends_leaves_the_others_alone(gimp_house: GimpHouse) -> 
             window.leave(ENGINE_WINDOW)
             wait_until(lambda: not is_running(profile, "vgg16"))
             assert "Traceback" not in window.log()
+
+
+def test_an_engine_on_another_machine_is_named_and_neither_stopped_nor_given_networks(gimp_house: GimpHouse) -> None:
+    if missing := gimp_house.missing_for_windows():
+        pytest.skip(f"no windowed tests without {', '.join(missing)}")
+    with gimp_house.profile() as profile, FakeEngine(profile.folder / "far", transport=Transport.TCP) as far:
+        far.invite(profile.runtime_dir)
+        shelf = Shelf(profile)
+        with profile.window() as window:
+            window.choose_last(MAIN_WINDOW, "alt+e", ENGINE_WINDOW)
+            window.place(ENGINE_WINDOW, 0, 0)
+            far.wait_for("status-query")
+            window.keys("alt+s")
+            window.click(*DOWNLOAD)
+            asked = len(far.messages("status-query"))
+            wait_until(lambda: len(far.messages("status-query")) > asked + 1)  # the window has looked anew
+            window.screenshot("window-engine-elsewhere")
+            window.leave(ENGINE_WINDOW)
+            assert "Traceback" not in window.log()
+        assert not far.messages("shutdown")
+        assert shelf.count("weights list") == shelf.count("weights fetch vgg19") == shelf.count("doctor") == 0
 
 
 def is_running(profile: Profile, word: str) -> bool:

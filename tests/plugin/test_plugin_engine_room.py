@@ -15,7 +15,9 @@ from painterly_plugin import engine_room, programs, ways
 from painterly_plugin.config import Config
 from painterly_plugin.engine_room import Download, Errand, Network
 from painterly_plugin.remedies import TEXTS, Remedy, remedies_for
+from painterly_protocol import remote
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.listener import Transport
 from painterly_protocol.messages import EngineState
 from support.fake_engine import FakeEngine, wait_until
 from support.installer import ENGINE_PYTHON
@@ -41,6 +43,38 @@ def test_the_running_engine_tells_its_state_and_stops(tmp_path: Path) -> None:
         engine_room.stop(config)
         assert engine.messages("shutdown")
         assert engine_room.status(config) is None
+
+
+@pytest.mark.parametrize("has_zmq", [True, False])
+def test_an_engine_on_another_machine_is_named_and_left_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_zmq: bool
+) -> None:
+    monkeypatch.setattr(ways, "has_zmq", lambda: has_zmq)
+    with FakeEngine(tmp_path / "far", transport=Transport.TCP) as far, FakeEngine(tmp_path / "here") as here:
+        config = config_of(here.runtime_dir)
+        assert ways.elsewhere(config) == ""
+        place = far.invite(here.runtime_dir)
+        assert ways.elsewhere(config) == place
+        assert engine_room.status(config) is not None
+        assert far.messages("status-query") and not here.messages("status-query")
+        assert f"engine: at {place}, state ready" in engine_room.report(config, "3.0.4", thorough=False)
+        with pytest.raises(PainterlyError, match="Only its keeper"):
+            engine_room.stop(config)
+        assert not far.messages("shutdown") and not here.messages("shutdown")
+        assert engine_room.status(config) is not None
+    with pytest.raises(PainterlyError, match=f"The engine at {place} does not answer"):
+        engine_room.status(config)  # which is not that none runs on this machine, and would start by itself
+
+
+def test_a_ticket_that_cannot_be_used_leads_nowhere_and_is_said(tmp_path: Path) -> None:
+    with FakeEngine(tmp_path) as engine:
+        ticket = engine.runtime_dir / remote.TICKET_FILE
+        ticket.write_text("{}")
+        ticket.chmod(0o600)
+        config = config_of(engine.runtime_dir)
+        assert ways.elsewhere(config) == ""
+        with pytest.raises(PainterlyError, match="ticket"):
+            engine_room.status(config)
 
 
 def test_the_real_command_line_lists_the_networks(tmp_path: Path) -> None:
@@ -179,5 +213,8 @@ def test_every_remedy_has_its_button() -> None:
         assert set(remedies_for(PainterlyError(code, "x"))) <= set(Remedy)
     assert remedies_for(PainterlyError(ErrorCode.WEIGHTS_MISSING, "x")) == (Remedy.SETTINGS,)
     assert remedies_for(PainterlyError(ErrorCode.EMPTY_MASK, "x")) == ()
+    died = PainterlyError(ErrorCode.WORKER_DIED, "x")
+    assert remedies_for(died) == (Remedy.RESTART, Remedy.SETTINGS)
+    assert remedies_for(died, elsewhere=True) == (Remedy.SETTINGS,)
     assert Remedy.RESTART in remedies_for(PainterlyError(ErrorCode.VERSION_MISMATCH, "x"))
     assert remedies_for(ValueError("surprise")) == (Remedy.SETTINGS,)

@@ -61,7 +61,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import zmq
 
-from painterly_protocol import wire
+from painterly_protocol import remote, runtime, wire
 from painterly_protocol.errors import PainterlyError
 from painterly_protocol.listener import Listener, Peer, Transport
 from painterly_protocol.messages import (
@@ -404,6 +404,13 @@ class FakeEngine:
         """The first message of ``kind``, waiting for it."""
         wait_until(lambda: self.messages(kind) != [])
         return self.messages(kind)[0]
+
+    def invite(self, runtime_dir: Path) -> str:
+        """Lead who looks into that folder to this engine (of transport TCP), as to one elsewhere; its HOST:PORT."""
+        info = runtime.read(self.runtime_dir)
+        secrets = info.server_key, info.client_public_key, info.client_secret_key
+        remote.use(remote.Ticket(info.endpoint, "ada", *secrets), runtime_dir)
+        return info.endpoint.removeprefix("tcp://")
 
     def kill(self) -> None:
         """SIGKILL: the runtime file and the socket stay behind."""

@@ -62,16 +62,16 @@ class Network:
 
 
 def status(config: Config) -> Status | None:
-    """What the running engine says of itself; None where none runs.
+    """What the running engine says of itself; None where none runs on this machine.
 
     Raises:
-        PainterlyError: it runs but does not answer, or speaks another version.
+        PainterlyError: it runs but does not answer, speaks another version, or is elsewhere and not to be reached.
     """
     try:
         with ways.connect(config) as client:
             return client.status()
     except PainterlyError as error:
-        if error.code is ErrorCode.ENGINE_ABSENT:
+        if error.code is ErrorCode.ENGINE_ABSENT and not ways.elsewhere(config):
             return None
         raise
 
@@ -80,8 +80,10 @@ def stop(config: Config) -> None:
     """End the running engine, of whatever version, and wait until it is gone.
 
     Raises:
-        PainterlyError: ENGINE_GONE where it does not end.
+        PainterlyError: ENGINE_GONE where it does not end, NOT_ADMITTED where it is on another machine.
     """
+    if ways.elsewhere(config):
+        raise PainterlyError(ErrorCode.NOT_ADMITTED, "Only its keeper may stop this engine.", "Ask them.")
     try:
         has_ended = _stop_by_zmq(config) if ways.has_zmq() else _stop_by_bridge(config)
     except PainterlyError as error:
@@ -133,6 +135,11 @@ def networks(config: Config) -> list[Network]:
     """
     found = (_NETWORK.match(line) for line in ask(config, "weights", "list").splitlines())
     return [Network(m[1], m[2], not m[2].startswith("not here")) for m in found if m]
+
+
+def log_names(place: str) -> tuple[str, ...]:
+    """The logs that tell of what is going on, with the engine ``elsewhere`` at ``place`` or, "", on this machine."""
+    return ("plug-in.log",) if place else ("engine.log", "worker.log", "plug-in.log")
 
 
 def device(config: Config) -> str:
@@ -246,7 +253,8 @@ def redacted(text: str) -> str:
 
 def _state_or_error(config: Config) -> Mapping[str, str]:
     try:
-        return describe_status(status(config))
+        place = ways.elsewhere(config)
+        return ({"at": place} if place else {}) | dict(describe_status(status(config)))
     except PainterlyError as error:
         return {"error": str(error)}
 

@@ -273,7 +273,7 @@ class Window:
             return
         self._is_sketched = False
         self._enter(Stage.WORKING)
-        self._say(_("Starting the engine"))
+        self._say(self._bench.reaching())
         GLib.timeout_add(TICK_MS, self._tick, self._job)
 
     def _stop(self) -> None:

@@ -14,7 +14,7 @@ gi.require_version("Gtk", "3.0")
 gi.require_version("Gdk", "3.0")
 from gi.repository import Gdk, Gimp, GimpUi, Gio, GLib, Gtk  # noqa: E402
 
-from painterly_plugin import engine_room, report  # noqa: E402
+from painterly_plugin import engine_room, report, ways  # noqa: E402
 from painterly_plugin.config import Config  # noqa: E402
 from painterly_plugin.engine_room import Download, Errand, Network  # noqa: E402
 from painterly_plugin.gimp_help import help_button  # noqa: E402
@@ -52,7 +52,8 @@ class EngineWindow:
     def __init__(self, config: Config, parent: Gtk.Window | None) -> None:
         self._config = config
         self._is_open = True
-        self._device = ""
+        self._device = self._place = ""
+        self._is_asked_for = False  # device and networks, which are this machine's
         self._rows: dict[str, NetworkRow] = {}
         self._dialog = GimpUi.Dialog(title=_("Painterly Harmonize: Engine and Networks"), role="painterly-engine")
         if parent is not None:
@@ -63,13 +64,15 @@ class EngineWindow:
         self._stop = Gtk.Button.new_with_mnemonic(_("_Stop the engine"))
         self._stop.set_tooltip_text(_("Frees its memory. It starts again by itself when it is needed."))
         self._networks = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._networks_elsewhere = Gtk.Label(
+            label=_("They are on the engine's machine; its keeper downloads them there."), xalign=0.0, wrap=True
+        )
         self._log = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
         self._build()
 
     def run(self) -> None:
+        self._look_where()
         self._ask_state()
-        self._ask_networks()
-        self._send(lambda: engine_room.device(self._config), self._note_device)
         self._show_log()
         GLib.timeout_add(REFRESH_MS, self._refresh)
         self._dialog.run()
@@ -89,6 +92,9 @@ class EngineWindow:
         scrolled = Gtk.ScrolledWindow(hexpand=True, vexpand=True, shadow_type=Gtk.ShadowType.IN)
         scrolled.add(self._log)
         self._networks.pack_start(Gtk.Label(label=_("Asking for the networks …"), xalign=0.0), False, False, 0)
+        networks = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        networks.pack_start(self._networks, False, False, 0)
+        networks.pack_start(self._networks_elsewhere, False, False, 0)
         buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
         for text, tip, action in (
             (_("C_opy report"), _("Copies versions, state and log, without your name and folders"), self._copy_report),
@@ -102,7 +108,7 @@ class EngineWindow:
         rows = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, border_width=12)
         for title, widget, grows in (
             (_("Engine"), line, False),
-            (_("Networks"), self._networks, False),
+            (_("Networks"), networks, False),
             (_("Log"), scrolled, True),
         ):
             heading = Gtk.Label(xalign=0.0)
@@ -117,9 +123,21 @@ class EngineWindow:
 
     def _refresh(self) -> bool:
         if self._is_open:
+            self._look_where()
             self._ask_state()
             self._show_log()
         return self._is_open
+
+    def _look_where(self) -> None:
+        """An engine on another machine is its keeper's to stop and to give networks to."""
+        self._place = ways.elsewhere(self._config)
+        self._stop.set_visible(not self._place)
+        self._networks.set_visible(not self._place)
+        self._networks_elsewhere.set_visible(bool(self._place))
+        if not self._place and not self._is_asked_for:
+            self._is_asked_for = True
+            self._ask_networks()
+            self._send(lambda: engine_room.device(self._config), self._note_device)
 
     def _note_device(self, answer: str | Exception) -> None:
         if isinstance(answer, str):
@@ -137,7 +155,10 @@ class EngineWindow:
             return
         lines = engine_room.describe_status(answer[0])
         text = STATES.get(lines["state"], lines["state"])
-        details = [self._device] if self._device else []
+        if self._place:
+            where = _("It is on another machine, {place}: your pictures are sent there. Only its keeper can stop it.")
+            text = f"{text} {where.format(place=self._place)}"
+        details = [self._device] if self._device and not self._place else []
         if "engine_version" in lines and "pid" in lines:
             details.append(
                 _("version {version}, process {pid}").format(version=lines["engine_version"], pid=lines["pid"])
@@ -179,7 +200,7 @@ class EngineWindow:
 
     def _show_log(self) -> None:
         lines: list[str] = []
-        for name in ("engine.log", "worker.log", "plug-in.log"):
+        for name in engine_room.log_names(self._place):
             found = engine_room.readable(engine_room.last_lines(paths.log_dir() / name, LINES_LOOKED_AT))
             lines += found[-LINES_SHOWN:]
         text = engine_room.redacted("\n".join(lines)) or _("The log is empty.")

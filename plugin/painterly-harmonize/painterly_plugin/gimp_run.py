@@ -20,7 +20,7 @@ from painterly_plugin.gimp_insert import insert_result  # noqa: E402
 from painterly_plugin.gimp_read import Subject, read_at_once  # noqa: E402
 from painterly_plugin.language import _, said  # noqa: E402
 from painterly_plugin.steps import Steps, at_once  # noqa: E402
-from painterly_plugin.ways import Client, ensure_engine  # noqa: E402
+from painterly_plugin.ways import Client, elsewhere, ensure_engine  # noqa: E402
 from painterly_protocol.messages import Progress, Queued, Result  # noqa: E402
 from painterly_protocol.request import HarmonizeRequest, Parameters  # noqa: E402
 
@@ -110,6 +110,11 @@ class Bench:
         for warning in settings.warnings_in(result.metadata):
             Gimp.message(said(warning))
         return layer
+
+    def reaching(self) -> str:
+        """What to say until the engine answers; one on another machine is named, because the picture is sent there."""
+        place = elsewhere(self.config)
+        return _("Asking the engine at {place}").format(place=place) if place else _("Starting the engine")
 
     def _connect(self, on_wait: Callable[[float], None]) -> Client:
         return ensure_engine(self.config, on_wait)

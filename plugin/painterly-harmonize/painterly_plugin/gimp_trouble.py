@@ -9,7 +9,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 from gi.repository import GLib, Gtk  # noqa: E402
 
-from painterly_plugin import engine_room, report  # noqa: E402
+from painterly_plugin import engine_room, report, ways  # noqa: E402
 from painterly_plugin.config import Config  # noqa: E402
 from painterly_plugin.gimp_engine_window import show_engine_window  # noqa: E402
 from painterly_plugin.language import _  # noqa: E402
@@ -50,7 +50,7 @@ class TroubleBar:
     def show(self, error: Exception) -> None:
         """Say what is wrong; the traceback of a surprise goes to the log."""
         self._text.set_text(sentence_of(error))
-        offered = remedies_for(error)
+        offered = remedies_for(error, elsewhere=bool(ways.elsewhere(self._config)))
         for remedy, button in self._buttons.items():
             button.set_visible(remedy in offered)
         self.widget.set_sensitive(True)

@@ -38,8 +38,13 @@ _BY_CODE = {
 }
 
 
-def remedies_for(error: BaseException) -> tuple[Remedy, ...]:
-    """The buttons that may help, the most promising first; none where only the user can do something."""
+def remedies_for(error: BaseException, *, elsewhere: bool = False) -> tuple[Remedy, ...]:
+    """The buttons that may help, the most promising first; none where only the user can do something.
+
+    Args:
+        elsewhere: the engine is on another machine, where only its keeper can restart it.
+    """
     if isinstance(error, PainterlyError):
-        return _BY_CODE.get(error.code, ())
+        helpful = _BY_CODE.get(error.code, ())
+        return tuple(remedy for remedy in helpful if not (elsewhere and remedy is Remedy.RESTART))
     return (Remedy.SETTINGS,)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from painterly_plugin import programs
 from painterly_plugin.config import Config
+from painterly_protocol import paths, remote
 from painterly_protocol.bridge import is_answer, read_message, write_message
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.failures import failure_error
@@ -87,6 +88,18 @@ def connect(config: Config) -> Client:
     from painterly_protocol import client
 
     return client.connect(config.runtime_dir, client=CLIENT)
+
+
+def elsewhere(config: Config) -> str:
+    """HOST:PORT of the engine on another machine that a ticket leads to; "" where it is this machine's own.
+
+    A ticket that cannot be used leads nowhere: whoever tries to connect by it is told.
+    """
+    try:
+        ticket = remote.in_use(config.runtime_dir or paths.runtime_dir())
+    except PainterlyError:
+        return ""
+    return "" if ticket is None else ticket.endpoint.removeprefix("tcp://")
 
 
 def _ignore(_seconds: float) -> None:
