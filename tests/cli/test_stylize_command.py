@@ -60,7 +60,7 @@ def stylize(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 def test_each_method_paints(pictures: Path, arguments: list[str]) -> None:
     ran = stylize(pictures, *arguments)
     assert ran.returncode == 0, ran.stderr
-    assert "out.png: " in ran.stdout and f", network {'slim' if 'adain' in arguments else 'random'}" in ran.stdout
+    assert "out.png: " in ran.stdout and ", network slim, " in ran.stdout
     assert ("iteration 3 of 3" in ran.stderr) == ("adain" not in arguments)
     before, after = (np.asarray(Image.open(pictures / name)) for name in ("content.png", "out.png"))
     assert after.shape == before.shape and (after != before).mean() > 0.02

@@ -516,7 +516,8 @@ class TestCommand:
         out = tmp_path / "out.mp4"
         job = ["video", str(clip), "--painting", str(painted), "-o", str(out), "--size", "64"]
         assert main([*job, "--frames", "3"]) == 0
-        assert len(read(out)[0]) == 3 and "3 frames in 1 shot" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert len(read(out)[0]) == 3 and "3 frames in 1 shot" in told and "network slim" in told
         assert main([*job, "--frames", "5"]) == 0
         assert len(read(out)[0]) == 5 and "3 of them painted before" in capsys.readouterr().out
 

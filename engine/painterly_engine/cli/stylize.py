@@ -107,9 +107,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from painterly_engine.cli.shown import shown
     from painterly_engine.device import careful, shelf
-    from painterly_engine.stylizing.picture import stylize_picture
+    from painterly_engine.stylizing.picture import prepared, stylize_picture
 
-    started = time.monotonic()
+    started, networks, weights = time.monotonic(), shelf(), arguments.network or "auto"
     with shown() as bar, careful():
         observer: Observer = bar
         if watched is not None:
@@ -118,9 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
             content.pixels,
             paintings,
             method,
-            shelf(),
+            networks,
             mask=mask,
-            weights=arguments.network or "auto",
+            weights=weights,
             size=arguments.size,
             style_scale=arguments.style_scale or 1.0,
             observer=observer,
@@ -128,5 +128,6 @@ def run(arguments: argparse.Namespace) -> int:
     write(arguments.output, Picture(found, content.profile))
     if watched is not None:
         watching.finish(watched, arguments, found)
-    print(f"{arguments.output}: {arguments.method}, {time.monotonic() - started:.1f} s")
+    network = prepared(method, networks, weights).name
+    print(f"{arguments.output}: {arguments.method}, network {network}, {time.monotonic() - started:.1f} s")
     return 0

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.work is None and arguments.frames is None:
         keeper.clear()
-    print(_summary(arguments.output, made))
+    print(_summary(arguments.output, made, painter.about))
     return 0
 
 
@@ -154,10 +154,10 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
         )
 
 
-def _summary(output: Path, made: Made) -> str:
+def _summary(output: Path, made: Made, about: str) -> str:
     kept = f", {made.kept} of them painted before" if made.kept else ""
     pace = f"{made.seconds_each:.2f} s a frame" if made.frames > made.kept else "nothing left to paint"
-    lines = [f"{output}: {made.frames} frames in {made.shots} shot{'s' * (made.shots != 1)}{kept}, {pace}"]
+    lines = [f"{output}: {made.frames} frames in {made.shots} shot{'s' * (made.shots != 1)}{kept}, {pace}", about]
     if made.flicker is not None:
         given, painted = made.unexplained
         lines.append(

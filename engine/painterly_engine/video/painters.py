@@ -56,7 +56,13 @@ State = Mapping[str, Tensor]
 
 
 class Painter(Protocol):
-    """Paints a shot's frames one after the other."""
+    """Paints a shot's frames one after the other.
+
+    Attributes:
+        about: what it paints with, for the user.
+    """
+
+    about: str
 
     def paint(self, frame: Bytes, mask: Bytes, before: Before | None) -> Array:
         """A frame (H, W, 3), painted under the mask (H, W): (H, W, 3) float32 in [0, 1]. ``before`` is None for the
@@ -84,6 +90,7 @@ class FeedForward:
 
     def __init__(self, painting: Bytes, size: int, strength: float, detail: float, shelf: NetworkShelf) -> None:
         self._network = shelf.get(NETWORK)
+        self.about = f"network {self._network.name}"
         self._decoders = decoders_of(self._network, shelf.device)
         self._size, self._strength, self._detail, self._device = size, strength, detail, shelf.device
         self._manner = self._studied(painting)
@@ -159,7 +166,9 @@ class Repainting:
         self._painting, self._settings, self._shelf = to_pixels(painting), settings, shelf
         self._network = shelf.get(weights)
         seen = style_overview(painting, None, shelf.device)
-        self._wishes = Wishes(choose_stylization(None, seen).value, strength, detail)
+        stylization = choose_stylization(None, seen)
+        self._wishes = Wishes(stylization.value, strength, detail)
+        self.about = f"network {self._network.name}, stylization {stylization.value:g}: {stylization.reason}"
 
     def paint(self, frame: Bytes, mask: Bytes, before: Before | None) -> Array:
         """As ``Painter.paint``."""
