@@ -13,7 +13,7 @@ from painterly_engine.pictures.sheet import contact_sheet
 from painterly_protocol.errors import ErrorCode, PainterlyError
 
 FILMS = (".gif", ".png", ".apng")
-STRIPS = (".jpg", ".jpeg", ".tif", ".webp")
+STRIPS = (".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 EACH_MS, LAST_MS = 120, 2500
 SHOWN = 8
 """Pictures in a strip."""

@@ -17,6 +17,7 @@ from painterly_engine.service.states import Event, Lifecycle
 from painterly_engine.service.tally import Tally
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_of
 from painterly_protocol.listener import Listener, Peer
 from painterly_protocol.messages import Failure, Progress, Queued, Result, Submit
 
@@ -166,7 +167,7 @@ class Foreman:
             place.worker.assign(job.frames)
         except PainterlyError as error:
             place.worker.kill()
-            self._end(place, failure_of(job.job_id, error))
+            self._end(place, failure_of(error, job.job_id))
 
     def _abandon(self, job: Job, verdict: Failure) -> None:
         """A waiting job ends at once; a running one when the worker has left it or been killed for not doing so."""
@@ -272,7 +273,7 @@ class Foreman:
         if job is not None and job.verdict is not None:
             self._end(place, job.verdict)
         elif job is not None and (job.tried or death.hung or job.moves >= MOST_MOVES):
-            self._end(place, failure_of(job.job_id, _worker_died(death.how, job.tried)))
+            self._end(place, failure_of(_worker_died(death.how, job.tried), job.job_id))
         elif job is not None:
             self._retry(place, death)
         self._tell_all(self._staff.replace(place))
@@ -295,7 +296,7 @@ class Foreman:
         for error in errors:
             for job in self._queue.waiting:
                 self._queue.remove_waiting(job)
-                self._conclude(job, failure_of(job.job_id, error))
+                self._conclude(job, failure_of(error, job.job_id))
 
     def _end_patience(self) -> None:
         """Kill workers that are deaf, mute or not born in time; abandon jobs that take too long."""
@@ -314,7 +315,7 @@ class Foreman:
                 place.worker.kill()
                 self._lose_worker(place, Death("it had stopped computing", hung=True))
             elif self._overdue(place.job):
-                self._abandon(place.job, failure_of(place.job.job_id, self._settings.limits.too_long()))
+                self._abandon(place.job, failure_of(self._settings.limits.too_long(), place.job.job_id))
         for place in self._staff.late():
             how = f"it was not ready after {self._settings.start_s:g} s"
             self._tell_all(self._staff.blame(place, stillborn(how)))
@@ -326,10 +327,6 @@ class Foreman:
 
 def cancelled(job_id: str, sentence: str = "The job was cancelled.") -> Failure:
     return Failure(job_id, ErrorCode.CANCELLED.value, sentence)
-
-
-def failure_of(job_id: str, error: PainterlyError) -> Failure:
-    return Failure(job_id, error.code.value, error.sentence, error.advice)
 
 
 def _same(same: bool) -> None:

@@ -12,13 +12,14 @@ import zmq
 
 from painterly_engine import __version__
 from painterly_engine.service.clock import AwakeClock
-from painterly_engine.service.foreman import Foreman, failure_of
+from painterly_engine.service.foreman import Foreman
 from painterly_engine.service.home import Home
 from painterly_engine.service.log import event
 from painterly_engine.service.pool import Pool
 from painterly_engine.service.settings import Settings
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_of
 from painterly_protocol.listener import Listener, Peer
 from painterly_protocol.messages import (
     PROTOCOL_VERSION,
@@ -141,14 +142,14 @@ class Server:
     def _refuse(self, client: Peer, error: PainterlyError, job_id: str = "") -> None:
         self._foreman.tally.refused += 1
         event(_log, "refused", logging.WARNING, job=job_id or None, code=error.code.value, sentence=error.sentence)
-        self._send(client, failure_of(job_id, error))
+        self._send(client, failure_of(error, job_id))
 
     def _refuse_version(self, client: Peer, version: int) -> None:
         """In the client's own version, so that it can show the sentence."""
         self._foreman.tally.refused += 1
         event(_log, "refused-version", logging.WARNING, version=version)
         error = wire.version_mismatch(engine=PROTOCOL_VERSION, client=version)
-        self._listener.forward(client, wire.encode_for(version, failure_of("", error)))
+        self._listener.forward(client, wire.encode_for(version, failure_of(error)))
 
     def _greet(self, client: Peer, hello: Hello, _frames: object) -> None:
         event(_log, "client-connects", program=hello.client[:JOB_ID_LENGTH], client=client.name or None)

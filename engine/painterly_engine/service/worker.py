@@ -26,6 +26,7 @@ from painterly_engine.shortage import is_out_of_memory
 from painterly_engine.soundness import check_result
 from painterly_protocol import wire
 from painterly_protocol.errors import ErrorCode, PainterlyError
+from painterly_protocol.failures import failure_of
 from painterly_protocol.messages import Failure, Hello, Result, Submit
 
 LOG_FILE = "worker.log"
@@ -78,11 +79,11 @@ def answer(runner: Runner, submit: Submit, frames: Sequence[wire.Buffer], line: 
         failure = Failure(submit.job_id, ErrorCode.CANCELLED.value, "The job was cancelled.")
     except PainterlyError as error:
         event(_log, "job-failed", job=submit.job_id, code=error.code.value, sentence=str(error))
-        failure = Failure(submit.job_id, error.code.value, error.sentence, error.advice)
+        failure = failure_of(error, submit.job_id)
     # Everything else is a defect or the lack of memory; the job ends, the worker lives on for the next one.
     except Exception as error:
         _log.exception("%s", told("job-failed", job=submit.job_id))
-        failure = _failure_of(submit.job_id, error)
+        failure = _unexpected(error, submit.job_id)
     return wire.encode(failure)
 
 
@@ -94,7 +95,7 @@ def _sendable(result: Result) -> list[wire.Buffer]:
         raise TypeError(str(error)) from error
 
 
-def _failure_of(job_id: str, error: Exception) -> Failure:
+def _unexpected(error: Exception, job_id: str) -> Failure:
     if is_out_of_memory(error):
         return Failure(
             job_id,
