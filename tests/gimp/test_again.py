@@ -52,8 +52,7 @@ result = {"status": answer["status"], "message": answer["message"], "images": le
 if answer["status"] == "success":
     made = answer["values"][0]
     coverage, width = pixels(made.get_mask(), MASK), made.get_width()
-    result |= {"box": box(made), "top": list(coverage[:width]), "left": list(coverage[::width]),
-               "colour": list(pixels(made)[:3]), "names": [layer.get_name() for layer in image.get_layers()]}
+    result |= {"box": box(made), "top": list(coverage[:width]), "name": made.get_name().split("#")[0].strip()}
 image.delete()
 """
 SELECTED = [255] * 9 + [128] * 6  # a row of the mask
@@ -102,6 +101,11 @@ FOLLOWED: dict[str, tuple[str, list[int], list[int]]] = {
         "first, cup = image.get_layers()[:2]",
         *([15, 8, 15, 16], SELECTED),
     ),
+    "a copy of the image": (
+        "copy = image.duplicate(); image.delete(); image = copy; first, cup, canvas = image.get_layers()",
+        *([15, 8, 15, 16], SELECTED),
+    ),
+    "the object renamed": ("cup.set_name('mug')", [15, 8, 15, 16], SELECTED),
     "a note of before": (
         "attach('painterly-harmonize-mask', struct.pack('<4i', 17, 8, 10, 16) + zlib.compress(bytes([200]) * 160))",
         *([17, 8, 10, 16], [200] * 10),
@@ -212,6 +216,7 @@ def test_the_outline_goes_with_the_object(answers: dict[str, Any], case: str) ->
     answer = answers[case]
     assert answer["status"] == "success", answer["message"]
     assert (answer["box"], answer["top"]) == (box, row)
+    assert answer["name"] in ("Harmonized: cup", "Harmonized: mug"), "the earlier result was taken for the object"
     assert answer["images"] == 1, "a scratch image was left behind"
 
 

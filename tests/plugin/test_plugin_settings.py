@@ -11,6 +11,7 @@ from painterly_plugin.settings import (
     GENRES,
     Edges,
     Note,
+    Trace,
     edges_from,
     layer_note,
     parameters_from,
@@ -35,6 +36,8 @@ DEFAULTS: dict[str, object] = {
     "seed": 0,
     "method": "two-pass",
 }
+NAMELESS = b'{"note": 2, "arguments": {}, "layers": {"object": 1, "painting": 0}, "names": 5}'
+KIN = Trace(7, "cup"), Trace(9, "painting"), Trace(11, "sky")
 
 
 def test_zero_leaves_it_to_the_preset() -> None:
@@ -86,25 +89,29 @@ def test_out_of_range_is_refused_with_advice() -> None:
 @pytest.mark.parametrize("path", ["/home/someone/secret/net.pth", r"C:\Users\someone\secret\net.pth"])
 def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
     metadata = {"network": "vgg19", "seconds": {"pass-one": 1.5}}
-    data = layer_note({**DEFAULTS, "weights": path, "seed": 3}, metadata, "0.1.0", 7, 9, 11)
+    data = layer_note({**DEFAULTS, "weights": path, "seed": 3}, metadata, "0.1.0", *KIN)
     note = json.loads(data)
     assert note["result"] == metadata
     assert note["plug-in"] == "0.1.0"
     assert "someone" not in data.decode()
-    assert read_note(data) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9, 11)
-    older = json.dumps({**note, "layers": {"object": 7, "painting": 9}}).encode()
-    assert read_note(older) == Note({**DEFAULTS, "weights": "net.pth", "seed": 3}, 7, 9, 0), "before there were styles"
+    asked = {**DEFAULTS, "weights": "net.pth", "seed": 3}
+    assert read_note(data) == Note(asked, *KIN)
+    del note["names"], note["layers"]["style"]
+    older = json.dumps(note).encode()
+    assert read_note(older) == Note(asked, Trace(7), Trace(9)), "before there were styles and names"
     assert read_note(data + b"\0") == read_note(data), "GIMP may end it as C does"
 
 
 @pytest.mark.parametrize("tattoo", [-1, 2**32, 2**70, "x", None, 1.5])
 def test_a_note_of_a_layer_that_cannot_be_is_none(tattoo: object) -> None:
-    note = json.loads(layer_note(DEFAULTS, {}, "0.1.0", 7))
+    note = json.loads(layer_note(DEFAULTS, {}, "0.1.0", *KIN))
     note["layers"]["style"] = tattoo
     assert read_note(json.dumps(note).encode()) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"note": 1}', b'{"note": 2}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"{}", b'{"note": 1}', b'{"note": 2}', NAMELESS, b"\xff", b"[" * 100_000]
+)
 def test_a_foreign_note_is_none(data: bytes) -> None:
     assert read_note(data) is None
 

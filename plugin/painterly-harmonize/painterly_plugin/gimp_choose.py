@@ -11,7 +11,7 @@ from gi.repository import Gimp  # noqa: E402
 
 from painterly_plugin.language import _  # noqa: E402
 from painterly_plugin.placement import Box  # noqa: E402
-from painterly_plugin.settings import PARASITE_NAME, Note, read_note  # noqa: E402
+from painterly_plugin.settings import PARASITE_NAME, Note, Trace, read_note  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
 
 
@@ -101,16 +101,25 @@ def _again(image: Gimp.Image, layer: Gimp.Layer) -> Choice | None:
     note = note_of(layer)
     if note is None:
         return None
-    object_layer = image.get_layer_by_tattoo(note.object_tattoo) if note.object_tattoo else None
-    if object_layer is None or object_layer == layer:
+    object_layer, painting = _found(image, note.made_of), _found(image, note.painting)
+    if not isinstance(object_layer, Gimp.Layer) or object_layer == layer:
         return None
-    painting = image.get_layer_by_tattoo(note.painting_tattoo) if note.painting_tattoo else None
-    return Choice(object_layer, painting, earlier=layer, note=note, style=_by_tattoo(image, note.style_tattoo))
+    below = painting if isinstance(painting, Gimp.Layer) else None
+    return Choice(object_layer, below, earlier=layer, note=note, style=_found(image, note.style))
 
 
-def _by_tattoo(image: Gimp.Image, tattoo: int) -> Gimp.Drawable | None:
-    """The layer or channel, where it is still there; no tattoo is both a layer's and a channel's."""
-    return (image.get_layer_by_tattoo(tattoo) or image.get_channel_by_tattoo(tattoo)) if tattoo else None
+def _found(image: Gimp.Image, trace: Trace) -> Gimp.Drawable | None:
+    """The layer or channel, where it is still there.
+
+    Names may be changed, but a copy of an image has the old names and other tattoos.
+    """
+    if not trace.tattoo:
+        return None
+    # No tattoo is both a layer's and a channel's.
+    marked = image.get_layer_by_tattoo(trace.tattoo) or image.get_channel_by_tattoo(trace.tattoo)
+    if not trace.name or (marked is not None and marked.get_name() == trace.name):
+        return marked
+    return image.get_layer_by_name(trace.name) or image.get_channel_by_name(trace.name) or marked
 
 
 def position(item: Gimp.Item) -> tuple[int, ...]:

@@ -102,7 +102,7 @@ class Bench:
     def finish(self, job: Job, result: Result) -> Steps[Gimp.Layer]:
         """Insert the result of ``job``; until the last step the image is untouched."""
         chosen = self.choice.object_layer, self.choice.painting_layer, self.choice.style
-        note = settings.layer_note(job.asked, result.metadata, self.config.version, *map(_tattoo, chosen))
+        note = settings.layer_note(job.asked, result.metadata, self.config.version, *map(_trace, chosen))
         hide = self.arguments.get_property("hide-object")
         layer = yield from insert_result(self.image, self.choice, job.subject, result, note, hide)
         if run := run_of(job.parameters, result.metadata, _side(job.subject)):
@@ -125,9 +125,9 @@ def _side(subject: Subject) -> int:
     return max(subject.mask_box.width, subject.mask_box.height)
 
 
-def _tattoo(item: Gimp.Item | None) -> int:
-    """What finds the item again in a saved image; 0 for none."""
-    return item.get_tattoo() if item is not None and item.is_valid() else 0
+def _trace(item: Gimp.Item | None) -> settings.Trace:
+    is_there = item is not None and item.is_valid()
+    return settings.Trace(item.get_tattoo(), item.get_name()) if is_there else settings.NOTHING
 
 
 def runs_file() -> Path:

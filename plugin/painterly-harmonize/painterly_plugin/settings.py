@@ -42,19 +42,35 @@ class Edges:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """What finds a layer or a channel again.
+
+    Attributes:
+        tattoo: its number for as long as its image lives, also in files; 0: there was none.
+        name: "" where an earlier version of the plug-in did not say.
+    """
+
+    tattoo: int = 0
+    name: str = ""
+
+
+NOTHING = Trace()
+
+
+@dataclass(frozen=True)
 class Note:
     """What a result layer remembers: enough to start from again.
 
     Attributes:
         arguments: of the procedure, by name.
-        object_tattoo, painting_tattoo: of the layers it was made from; 0: none.
-        style_tattoo: of the layer or channel that was imitated; 0: none, but all of the painting.
+        made_of, painting: the layers it was made from.
+        style: the layer or channel that was imitated; nothing: all of the painting.
     """
 
     arguments: Mapping[str, object] = field(default_factory=dict)
-    object_tattoo: int = 0
-    painting_tattoo: int = 0
-    style_tattoo: int = 0
+    made_of: Trace = NOTHING
+    painting: Trace = NOTHING
+    style: Trace = NOTHING
 
 
 def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
@@ -97,9 +113,9 @@ def layer_note(
     arguments: Mapping[str, object],
     metadata: Mapping[str, object],
     version: str,
-    object_tattoo: int = 0,
-    painting_tattoo: int = 0,
-    style_tattoo: int = 0,
+    made_of: Trace = NOTHING,
+    painting: Trace = NOTHING,
+    style: Trace = NOTHING,
 ) -> bytes:
     """UTF-8 JSON for the result layer's parasite: what was asked, what the engine said, which plug-in and layers.
 
@@ -111,7 +127,8 @@ def layer_note(
         "note": NOTE_VERSION,
         "plug-in": version,
         "arguments": asked,
-        "layers": {"object": object_tattoo, "painting": painting_tattoo, "style": style_tattoo},
+        "layers": {"object": made_of.tattoo, "painting": painting.tattoo, "style": style.tattoo},
+        "names": {"object": made_of.name, "painting": painting.name, "style": style.name},
         "result": dict(metadata),
     }
     return json.dumps(note, ensure_ascii=False, sort_keys=True, default=str).encode()
@@ -124,9 +141,10 @@ def read_note(data: bytes) -> Note | None:
         if raw["note"] != NOTE_VERSION:
             return None
         arguments = {str(name): value for name, value in raw["arguments"].items()}
-        layers = raw["layers"]
-        # A note of before there was a choice of style has no word of it.
-        return Note(arguments, *map(_tattoo, (layers["object"], layers["painting"], layers.get("style", 0))))
+        # Notes of before there was a choice of style have no word of it, nor older ones of names.
+        tattoos, names = {"style": 0, **raw["layers"]}, raw.get("names", {})
+        kin = [Trace(_tattoo(tattoos[of]), str(names.get(of, ""))) for of in ("object", "painting", "style")]
+        return Note(arguments, *kin)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
