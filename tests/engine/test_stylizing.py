@@ -14,12 +14,13 @@ from painterly_engine.first_look import decoders_of
 from painterly_engine.network.features import FeatureNetwork, random_network
 from painterly_engine.network.shelf import NetworkShelf
 from painterly_engine.progress import SILENT, Observer
+from painterly_engine.repaint.support import largest_around
 from painterly_engine.resample import resize
 from painterly_engine.stylizing import terms
 from painterly_engine.stylizing.adain import restated, stylize_adain
 from painterly_engine.stylizing.descent import descend, start
 from painterly_engine.stylizing.local import _mixed as local_part
-from painterly_engine.stylizing.local import dilated, softened
+from painterly_engine.stylizing.local import softened
 from painterly_engine.stylizing.method import STYLE_LAYERS, Adain, Local, Several, Walk, Wanted, Whole, make
 from painterly_engine.stylizing.picture import stylize_picture
 from painterly_engine.stylizing.several import summed
@@ -221,7 +222,7 @@ def test_less_content_is_kept_at_a_smaller_ratio(shelf: NetworkShelf) -> None:
 def test_nothing_changes_away_from_the_mask_bit_for_bit(shelf: NetworkShelf, kind: str, method: Any) -> None:
     content, mask = samples(1, kind), disc()
     found = stylize_picture(content, [samples(2, kind)], method, shelf, mask=mask, weights="slim")
-    away = dilated(torch.from_numpy(mask / 255.0), 9).numpy() == 0  # 3 px grown, the edge softened over 5 more
+    away = largest_around(torch.from_numpy(mask / 255.0), 9).numpy() == 0  # 3 px grown, the edge softened over 5 more
     assert found.dtype == content.dtype and away.any()
     assert np.array_equal(found[away], content[away])
     assert (found != content)[mask > 0].mean() > 0.7  # some samples stay what they were by chance
@@ -230,10 +231,10 @@ def test_nothing_changes_away_from_the_mask_bit_for_bit(shelf: NetworkShelf, kin
 def test_a_mask_grows_by_a_disc_and_softens() -> None:
     point = torch.zeros(21, 21)
     point[10, 10] = 1
-    grown = dilated(point, 3)
+    grown = largest_around(point, 3)
     y, x = np.mgrid[:21, :21] - 10
     assert np.array_equal(grown.numpy() > 0, np.hypot(y, x) <= 3)
-    assert torch.equal(dilated(point, 0), point) and torch.equal(softened(point, 0), point)
+    assert torch.equal(largest_around(point, 0), point) and torch.equal(softened(point, 0), point)
     soft = softened(grown, 1.5)
     assert 0 < float(soft[10, 14]) < float(soft[10, 11]) <= 1 and float(soft[0, 0]) == 0
 

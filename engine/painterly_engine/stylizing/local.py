@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from painterly_engine.network.features import FeatureNetwork
 from painterly_engine.progress import Observer
-from painterly_engine.repaint.support import gaussian
+from painterly_engine.repaint.support import gaussian, largest_around
 from painterly_engine.resample import resize
 from painterly_engine.stylizing.descent import descend, start
 from painterly_engine.stylizing.method import Local
@@ -52,7 +51,7 @@ def stylize_local(
     Raises:
         PainterlyError: EMPTY_MASK, BAD_REQUEST for a layer the network lacks, NOT_FINITE.
     """
-    grown = dilated(mask, method.dilation)
+    grown = largest_around(mask, method.dilation)
     box = _surroundings(grown, network)
     inside, part = box.of(grown), box.of(content)
     layers = layers_read(method.wanted, network)
@@ -79,16 +78,6 @@ def stylize_local(
     return shown(found), softened(grown, method.edge)
 
 
-def dilated(mask: Tensor, by: int) -> Tensor:
-    """(H, W) grown by a disc of that many pixels."""
-    grown = mask
-    for dy in range(-by, by + 1):
-        half = int((by**2 - dy**2) ** 0.5)
-        row = F.max_pool2d(mask[None, None], (1, 2 * half + 1), 1, (0, half))[0, 0]
-        grown = torch.maximum(grown, _moved(row, dy))
-    return grown
-
-
 def softened(mask: Tensor, sigma: float) -> Tensor:
     """(H, W) blurred; exactly 0 further than three times the deviation from the mask."""
     return mask if sigma == 0 else gaussian(mask, sigma).clamp(0, 1)
@@ -105,10 +94,3 @@ def _surroundings(mask: Tensor, network: FeatureNetwork) -> Box:
     if found is None:
         raise PainterlyError(ErrorCode.EMPTY_MASK, "The mask is empty: nothing is to be stylized.", "Paint it white.")
     return found.grown(max(MARGIN, network.smallest_side()), (mask.shape[0], mask.shape[1]))
-
-
-def _moved(row: Tensor, down: int) -> Tensor:
-    """(H, W) moved by rows, 0 from beyond."""
-    height = len(row)
-    padded = F.pad(row, (0, 0, max(0, down), max(0, -down)))
-    return padded[max(0, -down) : max(0, -down) + height]
