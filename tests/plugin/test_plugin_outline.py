@@ -56,6 +56,17 @@ def test_a_damaged_one_is_none(data: bytes) -> None:
     assert unpacked(data) is None
 
 
+@pytest.mark.parametrize("field", range(12))
+@pytest.mark.parametrize("number", [-(2**31), 2**31 - 1])
+def test_boxes_that_no_canvas_has_are_none(field: int, number: int) -> None:
+    """GIMP would not take such numbers."""
+    data = bytearray(packed(OUTLINE))
+    place = 4 + 4 * field + 4 * (field >= 8)  # between the last two boxes stands a checksum
+    assert unpacked(bytes(data)) is not None
+    struct.pack_into("<i", data, place, number)
+    assert unpacked(bytes(data)) is None
+
+
 @pytest.mark.parametrize("coverage", [b"abc", b"abcde", bytes(10**8)])
 def test_a_mask_of_another_size_is_none(coverage: bytes) -> None:
     assert Outline(Box(0, 0, 2, 2), zlib.compress(coverage), THEN).coverage(CANVAS) is None

@@ -143,7 +143,9 @@ def rows_to_look_at(height: int, most: int = 64) -> list[int]:
 
 
 def _sound(outline: Outline) -> Outline | None:
-    return outline if 0 < outline.box.width <= MAX_SIDE and 0 < outline.box.height <= MAX_SIDE else None
+    boxes = [outline.box, *((outline.made.of.box, outline.made.result.box) if outline.made else ())]
+    likely = all(-MAX_SIDE <= number <= MAX_SIDE for box in boxes for number in _numbers(box))
+    return outline if likely and not outline.box.is_empty else None
 
 
 def _numbers(box: Box) -> tuple[int, int, int, int]:
