@@ -122,11 +122,16 @@ def test_a_record_in_the_way_is_said_before_the_work(job: list[str | Path], run:
     assert (run / "run.json").read_bytes() == before and not (tmp_path / "out.png").exists()
 
 
-def test_the_result_cannot_lie_in_its_record(job: list[str | Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "results", [["-o", "r/out.png"], ["-o", "out.png", "--film", "r/f.gif"], ["-o", "out.png", "--snapshots", "r"]]
+)
+def test_the_result_cannot_lie_in_its_record(job: list[str | Path], tmp_path: Path, results: list[str]) -> None:
+    """All of the work was done before it was told that the record could not be kept."""
     (tmp_path / "r").mkdir()
-    ran = painterly(*job, "-o", tmp_path / "r" / "out.png", "--record", tmp_path / "r")
-    assert ran.returncode == 1 and "beside it" in ran.stderr
-    assert list((tmp_path / "r").iterdir()) == []
+    places = [word if word.startswith("-") else tmp_path / word for word in results]
+    ran = painterly(*job, *places, "--record", tmp_path / "r")
+    assert ran.returncode == 1 and "beside that folder" in ran.stderr
+    assert list((tmp_path / "r").iterdir()) == [] and not (tmp_path / "out.png").exists()
 
 
 def test_a_job_that_fails_leaves_no_record(job: list[str | Path], tmp_path: Path) -> None:

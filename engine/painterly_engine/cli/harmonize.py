@@ -130,9 +130,10 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output)
     read = [*places(arguments), arguments.loose_mask, arguments.style, arguments.style_mask]
     spare([arguments.output, *watching.written(arguments, read)], read)
-    watched = watching.watcher(arguments)
     if arguments.record is not None:
-        _check_record(arguments.record, arguments.output)
+        results = (arguments.output, arguments.film, arguments.losses, arguments.snapshots)
+        _check_record(arguments.record, [path for path in results if path is not None])
+    watched = watching.watcher(arguments)
     painting = read_rgb(arguments.painting)
     for note in painting.notes:
         print(f"{arguments.painting}: {note}", file=sys.stderr)
@@ -163,14 +164,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_record(folder: Path, output: Path) -> None:
+def _check_record(folder: Path, results: Sequence[Path]) -> None:
     check_free(folder)
-    if folder.resolve() in output.resolve().parents:
-        raise PainterlyError(
-            ErrorCode.BAD_REQUEST,
-            f"The result {output} cannot lie in the record's folder {folder}, which is filled at the end.",
-            "Write the result beside it; the record holds a copy.",
-        )
+    for result in results:
+        if folder.resolve() in (result.resolve(), *result.resolve().parents):
+            raise PainterlyError(
+                ErrorCode.BAD_REQUEST,
+                f"The result {result} cannot lie in the record's folder {folder}, which is filled at the end.",
+                "Write it beside that folder; the record holds a copy of the picture.",
+            )
 
 
 def _keep(folder: Path, request: HarmonizeRequest, harmonized: Picture, result: Result, recorder: Recorder) -> None:
