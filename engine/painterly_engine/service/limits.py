@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from painterly_engine.network.naming import RANDOM
 from painterly_engine.presets import effective
 from painterly_protocol.errors import ErrorCode, PainterlyError
 from painterly_protocol.messages import Submit
@@ -47,10 +48,11 @@ class Limits:
         """Raises PainterlyError BAD_REQUEST for a network by its path: a path would tell which files this machine has,
         and have it read them."""
         if self.networks is not None and submit.request.parameters.weights not in self.networks:
+            real = (name for name in self.networks if not name.startswith(RANDOM))
             raise PainterlyError(
                 ErrorCode.BAD_REQUEST,
                 "An engine on another machine takes a network by its name only, not as a file.",
-                f"Choose one of {', '.join(self.networks)}.",
+                f"Choose one of {', '.join(real)}.",
             )
 
     def too_long(self) -> PainterlyError:
