@@ -25,7 +25,7 @@ from painterly_plugin.gimp_help import help_button  # noqa: E402
 from painterly_plugin.gimp_preview import Preview as PreviewPicture  # noqa: E402
 from painterly_plugin.gimp_read import Sitting, Subject  # noqa: E402
 from painterly_plugin.gimp_trouble import TroubleBar  # noqa: E402
-from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.language import _, said  # noqa: E402
 from painterly_plugin.placement import pasted  # noqa: E402
 from painterly_plugin.steps import Steps  # noqa: E402
 from painterly_protocol.errors import ErrorCode, PainterlyError  # noqa: E402
@@ -355,5 +355,5 @@ class Window:
         try:
             text = wording.estimate_text(self._bench.estimate(self._subject))
         except PainterlyError as error:
-            text = str(error)
+            text = said(str(error))
         self._preview.caption.set_text(text)

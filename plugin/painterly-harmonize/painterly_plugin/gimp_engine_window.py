@@ -18,7 +18,7 @@ from painterly_plugin import engine_room, report, ways  # noqa: E402
 from painterly_plugin.config import Config  # noqa: E402
 from painterly_plugin.engine_room import Download, Errand, Network  # noqa: E402
 from painterly_plugin.gimp_help import help_button  # noqa: E402
-from painterly_plugin.language import _  # noqa: E402
+from painterly_plugin.language import _, said  # noqa: E402
 from painterly_protocol import paths  # noqa: E402
 from painterly_protocol.errors import PainterlyError  # noqa: E402
 from painterly_protocol.messages import Status  # noqa: E402
@@ -301,7 +301,7 @@ class NetworkRow:
         self._bar.hide()
         self._button.set_label(_("Download"))
         if download.outcome:
-            self._state.set_text(_("not here") if download.is_cancelled else download.outcome)
+            self._state.set_text(_("not here") if download.is_cancelled else said(download.outcome))
         else:
             self._state.set_text(_("here"))
             self._button.hide()

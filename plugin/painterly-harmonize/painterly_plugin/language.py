@@ -11,6 +11,7 @@ from pathlib import Path
 from painterly_plugin.engine_words import TEXTS
 
 DOMAIN = "painterly-harmonize"
+_SENTENCE_ENDS = re.compile(r"(?<=[.”]) ")
 LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
 
 
@@ -26,13 +27,27 @@ def _(text: str) -> str:
 
 
 def said(text: str) -> str:
-    """What the engine said, with the names and numbers in it, as the user's language says it; else ``text`` itself."""
+    """What the engine said, with the names and numbers in it, as the user's language says it; else ``text`` itself.
+
+    Of several sentences in a row each is looked up: a sentence and its advice, as a log or a terminal has them.
+    """
+    if text in TEXTS:
+        return _(text)
+    for end in _SENTENCE_ENDS.finditer(text):
+        first, rest = _known(text[: end.start()]), said(text[end.end() :])
+        if first is not None and rest != text[end.end() :]:
+            return f"{first} {rest}"
+    return _known(text) or text
+
+
+def _known(text: str) -> str | None:
+    """One of the engine's sentences, translated; None for what is none of them."""
     if text in TEXTS:
         return _(text)
     for template, pattern in _patterns():
         if found := pattern.fullmatch(text):
             return _(template).format(**{name: said(part) for name, part in found.groupdict().items()})
-    return text
+    return None
 
 
 @functools.cache
