@@ -268,3 +268,14 @@ def german(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_it_is_said_in_german(english: str, meant: str) -> None:
     assert said(english) == meant
+
+
+@pytest.mark.usefixtures("german")
+def test_a_long_log_is_not_looked_through_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every head of it is a sentence of the engine's, as far as that can tell."""
+    looked: list[str] = []
+    known = language_module._known
+    monkeypatch.setattr(language_module, "_known", lambda text: looked.append(text) or known(text))
+    log = " / ".join(f"Line {number}. It says this. And that, “so”." for number in range(40))
+    assert said(f"The engine could not be started. It ended at once: {log}").startswith("Der Rechendienst ließ sich")
+    assert len(looked) < 300

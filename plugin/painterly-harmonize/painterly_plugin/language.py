@@ -6,11 +6,13 @@ import functools
 import gettext
 import re
 import string
+from itertools import islice
 from pathlib import Path
 
 from painterly_plugin.engine_words import TEXTS
 
 DOMAIN = "painterly-harmonize"
+MOST_SENTENCES = 4  # in a row; looking on through a whole log would take long
 _SENTENCE_ENDS = re.compile(r"(?<=[.”]) ")
 LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
 
@@ -33,10 +35,10 @@ def said(text: str) -> str:
     """
     if text in TEXTS:
         return _(text)
-    for end in _SENTENCE_ENDS.finditer(text):
-        first, rest = _known(text[: end.start()]), said(text[end.end() :])
-        if first is not None and rest != text[end.end() :]:
-            return f"{first} {rest}"
+    for end in islice(_SENTENCE_ENDS.finditer(text), MOST_SENTENCES):
+        first, rest = _known(text[: end.start()]), text[end.end() :]
+        if first is not None and (translated := said(rest)) != rest:
+            return f"{first} {translated}"
     return _known(text) or text
 
 
