@@ -53,7 +53,7 @@ def test_a_guess_goes_by_the_object_and_what_is_asked() -> None:
         found = estimate(parameters, PIXELS, [], side=side, pace=1.0)
         assert found.basis is Basis.GUESSED
         assert found.seconds is not None
-        assert "perhaps" in estimate_text(found)
+        assert "a guess until the first run" in estimate_text(found)
         return found.seconds
 
     usual = guessed(Parameters("standard"))

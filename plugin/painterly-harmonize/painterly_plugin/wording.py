@@ -58,7 +58,7 @@ _GENRES = {
 _ESTIMATES = {
     Basis.LEARNT: _("Takes about {time} and {memory}."),
     Basis.SCALED: _("Takes roughly {time} and {memory}."),
-    Basis.GUESSED: _("Takes perhaps {time}, which the first run will show, and {memory}."),
+    Basis.GUESSED: _("Probably about {time} (a guess until the first run) and {memory}."),
 }
 
 
