@@ -160,7 +160,7 @@ def run(
 
 
 def _work_with_progress_bar(bench: Bench) -> Gimp.Layer:
-    Gimp.progress_init(_("Painterly Harmonize: starting the engine"))
+    Gimp.progress_init(bench.reaching())
     # Nobody has asked for these edges on top of those that the earlier result has.
     edges = settings.Edges() if bench.takes_outline_over else bench.edges()
     job = bench.begin(read_at_once(bench.image, bench.choice, edges), previews=False)
