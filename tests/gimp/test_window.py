@@ -99,6 +99,13 @@ def shows(picture: Path, wanted: tuple[int, int, int]) -> bool:
     return sum(count for count, colour in colours if colour == wanted) > 5000
 
 
+def is_bare(picture: Path, place: tuple[int, int]) -> bool:
+    """Whether nothing is drawn on the screen at the place, a button for example."""
+    x, y = place
+    with Image.open(picture) as screen:
+        return len(screen.convert("RGB").crop((x - 20, y - 10, x + 20, y + 10)).getcolors(800) or "many") == 1
+
+
 def differ(one: Path, other: Path) -> bool:
     with Image.open(one) as first, Image.open(other) as second:
         return ImageChops.difference(first.convert("L"), second.convert("L")).getbbox() is not None
@@ -302,7 +309,7 @@ def test_a_download_that_ends_leaves_the_others_alone(gimp_house: GimpHouse) -> 
             window.click_until(DOWNLOAD_SECOND, lambda: is_running(profile, "vgg16"))
             shelf.let_arrive("vgg19")
             wait_until(lambda: shelf.count("weights list") == 2 and not is_running(profile, "list"))
-            window.screenshot("window-one-of-two-downloaded")
+            wait_until(lambda: is_bare(window.screenshot("window-one-of-two-downloaded"), DOWNLOAD))
             window.click_until(DOWNLOAD_SECOND, lambda: not is_running(profile, "vgg16"))
             window.click_until(DOWNLOAD_SECOND, lambda: shelf.count("weights fetch vgg16") == 2)
             window.leave(ENGINE_WINDOW)
