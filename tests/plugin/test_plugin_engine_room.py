@@ -178,6 +178,10 @@ def test_networks_are_read_off_the_list(tmp_path: Path) -> None:
     listing = (
         "slim     2.5 MB, sha256 0123, used by default\n         ours\n         MIT\nvgg19    not here\n         x\n"
     )
+    damaged = "slim     missing or damaged. Unpack it, once more.\n         ours\n         MIT\n"
+    assert engine_room.networks(scripted(tmp_path, f"print({damaged!r})")) == [
+        Network("slim", "missing or damaged. Unpack it, once more.", True)
+    ]
     assert engine_room.networks(scripted(tmp_path, f"print({listing!r})")) == [
         Network("slim", "2.5 MB, sha256 0123, used by default", True),
         Network("vgg19", "not here", False),

@@ -33,7 +33,7 @@ VISIT = "event=client-connects"
 _LINE = re.compile(r"^\d{4}-\d\d-\d\d (?P<clock>[\d:]{8}),\d+ \d+ (?P<level>[A-Z]+) \S+: (?P<rest>.*)$")
 _PERCENT = re.compile(r"(\d{1,3})%")
 _DEVICE = re.compile(r"^\S+\s+device\s+(.+)$", re.MULTILINE)
-_NETWORK = re.compile(r"^(\S+)\s+(not here|\d.*)$")
+_NETWORK = re.compile(r"^(\S+)\s+((?:not here|missing or damaged|\d).*)$")
 
 
 class Errand(Generic[T]):
@@ -54,7 +54,8 @@ class Errand(Generic[T]):
 
 @dataclass(frozen=True)
 class Network:
-    """A feature network the engine knows of; ``state`` is its size, or says that it is not here."""
+    """A feature network the engine knows of; ``state`` is its size and more, or says that it is not here, or damaged
+    and what to do."""
 
     name: str
     state: str

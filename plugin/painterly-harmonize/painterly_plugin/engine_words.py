@@ -56,6 +56,7 @@ TEXTS = (
     "The network {name} is not here.",
     "The file {path} of the package is missing.",
     "Run 'painterly weights fetch {name}'.",
+    "missing or damaged. {advice}",
     "In a clone run “git -C {folder} checkout .”; else unpack the release once more, or give its wheel to "
     "“pip install --force-reinstall --no-deps”.",
     "There is no file of weights at {path}.",

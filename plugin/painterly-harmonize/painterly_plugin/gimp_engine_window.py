@@ -272,7 +272,7 @@ class NetworkRow:
         """Whether it is here now; while it is being downloaded that is not asked."""
         if self._is_downloading:
             return
-        self._state.set_text(network.state.split(",")[0] if network.is_here else _("not here"))
+        self._state.set_text(_state_of(network))
         self._button.set_visible(not network.is_here)
 
     def cancel(self) -> None:
@@ -307,3 +307,10 @@ class NetworkRow:
             self._button.hide()
             self._on_change()
         return GLib.SOURCE_REMOVE
+
+
+def _state_of(network: Network) -> str:
+    """In a few words; of a damaged one what repairs it."""
+    if not network.is_here:
+        return _("not here")
+    return network.state.split(",")[0] if network.state[0].isdigit() else said(network.state)
