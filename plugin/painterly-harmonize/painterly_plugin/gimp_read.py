@@ -120,17 +120,24 @@ class Sitting:
         self._choice = choice
         self._sample_type = sample_type_of(image)
         self._region = canvas_box(image)
-        self._scratch = image.duplicate()
-        self._scratch.undo_disable()
-        # The user's layers may be moved or deleted while this one is read.
-        self._object = self._copy_of(choice.object_layer)
-        self._name = choice.object_layer.get_name()
-        self._painting = None if choice.painting_layer is None else self._copy_of(choice.painting_layer)
-        self._painting_name = "" if self._painting is None else choice.painting_layer.get_name()
-        self._has_selection = not Gimp.Selection.is_empty(self._scratch)
+        # The user's layers may be moved or deleted while the copy is read.
+        self._has_selection = not Gimp.Selection.is_empty(image)
         again = choice.earlier is not None and not self._has_selection
-        self._earlier = self._copy_of(choice.earlier) if again else None
+        self._name = choice.object_layer.get_name()
+        self._painting_name = "" if choice.painting_layer is None else choice.painting_layer.get_name()
         self._earlier_name = choice.earlier.get_name() if again else ""
+        self._made_of = at_once(shape_of(choice.object_layer))
+        self._needed = self._region if again else self._needed_box()
+        places = [None if layer is None else position(layer) for layer in (choice.object_layer, choice.painting_layer)]
+        places.append(position(choice.earlier) if again else None)
+        # A copy is cropped at once: GIMP draws a thumbnail of it as soon as it is left alone, of a large one for long.
+        self._scratch = image.duplicate()
+        self._object, self._painting, self._earlier = (
+            None if place is None else item_at(self._scratch, place) for place in places
+        )
+        if not (again or self._needed.is_empty):
+            self._shrink_to(region_around(self._needed, self._region))
+        self._scratch.undo_disable()
 
     def close(self) -> None:
         self._scratch.delete()
@@ -168,16 +175,15 @@ class Sitting:
 
     # ------------------------------------------------------------ the painting and the object
 
-    def _copy_of(self, layer: Gimp.Layer) -> Gimp.Layer:
-        return item_at(self._scratch, position(layer))
-
     def _look(self) -> Steps[_Seen]:
-        made_of = yield from shape_of(self._object)
-        earlier = None if self._earlier is None else (yield from found_again(self._earlier, self._object))
-        needed = self._needed_box() if earlier is None else earlier[0]
+        earlier, needed = None, self._needed
+        if self._earlier is not None:
+            earlier = yield from found_again(self._earlier, self._object)
+            needed = earlier[0]
         if needed.is_empty:
             raise self._empty_mask()
-        self._shrink_to(region_around(needed, self._region))
+        if earlier is not None:
+            self._shrink_to(region_around(needed, self._region))
         if not self._object.is_valid():  # cut off: it lies far from its outline
             raise outline_lost(self._name, self._earlier_name)
         needed = needed.shifted(-self._region.x, -self._region.y)
@@ -203,15 +209,15 @@ class Sitting:
         if self._earlier is not None and not any(there):
             raise outline_lost(self._name, self._earlier_name)
         style = yield from read_style(self._image, self._choice, self._sample_type)
-        return _Seen(area, painting, ground, box, rgba, there, own, made_of, style)
+        return _Seen(area, painting, ground, box, rgba, there, own, self._made_of, style)
 
     def _needed_box(self) -> Box:
         """Where on the canvas the mask can be anything but zero."""
         box = self._region
-        if not _grows_by_filters(self._object):
-            box = box.intersect(box_of(self._object))
+        if not _grows_by_filters(self._choice.object_layer):
+            box = box.intersect(box_of(self._choice.object_layer))
         if self._has_selection:
-            bounds = Gimp.Selection.bounds(self._scratch)
+            bounds = Gimp.Selection.bounds(self._image)
             box = box.intersect(Box(bounds.x1, bounds.y1, bounds.x2 - bounds.x1, bounds.y2 - bounds.y1))
         return box
 
