@@ -118,7 +118,7 @@ def test_the_new_layer_is_ready_to_go_on_with(place: Workplace) -> None:
     asked = {"preset": "published", "size": 96, "iterations": 3, "stylization": 2.5, "weights": "auto", "seed": 11}
     asked["method"] = "local"
     assert asked.items() <= done.note["arguments"].items()
-    assert done.note["result"]["network"] == "none"
+    assert done.note["result"]["network"] == {"name": "fake"}
     assert done.note["plug-in"] == "test"
     received = done.engine.messages("submit")[-1]["parameters"]
     assert {**asked, "previews": False}.items() <= received.items()

@@ -213,6 +213,7 @@ def test_again_starts_from_the_settings_of_the_layer(atelier: Atelier) -> None:
     source = "made = harmonize(image, [cup], seed=77, size=64, genre='cubism', edge_softness=3.0)['values'][0]"
     window.call(source + "\nimage.set_selected_layers([made]); result = None")
     atelier.open_dialog()
+    window.screenshot("window-again")
     atelier.accept()
     atelier.wait_for_layers(4)
     window.wait_for_no_window(DIALOG)

@@ -92,12 +92,6 @@ NEVER_IN_GIMP = {
         "This network ends at {}: the object's content is kept by {}.",
         "random (untrained, for tests only)",
         "{} (untrained, for timing only)",
-        "the default, as the painting is too narrow to judge",
-        "Realism or Baroque",
-        "Cubism or Expressionism",
-        "estimated from the painting's brushwork and colours, closest to {}",
-        "usual in {}",
-        "as asked for",
     ),
     "in a run's record, or for programs": (
         "matches at {}",

@@ -95,10 +95,10 @@ def test_note_tells_what_was_done_but_no_folder(path: str) -> None:
     assert note["plug-in"] == "0.1.0"
     assert "someone" not in data.decode()
     asked = {**DEFAULTS, "weights": "net.pth", "seed": 3}
-    assert read_note(data) == Note(asked, *KIN)
+    assert read_note(data) == Note(asked, *KIN, metadata)
     del note["names"], note["layers"]["style"]
     older = json.dumps(note).encode()
-    assert read_note(older) == Note(asked, Trace(7), Trace(9)), "before there were styles and names"
+    assert read_note(older) == Note(asked, Trace(7), Trace(9), result=metadata), "before there were styles and names"
     assert read_note(data + b"\0") == read_note(data), "GIMP may end it as C does"
 
 

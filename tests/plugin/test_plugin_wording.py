@@ -41,3 +41,31 @@ def test_queue() -> None:
     assert wording.queue_text(0) == "Next in the queue"
     assert "1 other job comes" in wording.queue_text(1)
     assert "3 other jobs come" in wording.queue_text(3)
+
+
+SLIM: dict[str, object] = {"name": "slim"}
+GUESSED = "estimated from the painting's brushwork and colours, closest to Impressionism"
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (
+            {"network": SLIM, "stylization": {"value": 2.46, "reason": GUESSED}},
+            f"“Cup” was painted with the network slim, stylization 2.46: {GUESSED}.",
+        ),
+        ({"network": SLIM}, "“Cup” was painted with the network slim."),
+        ({"network": SLIM, "stylization": {"value": 0.0, "reason": "x"}}, "“Cup” was painted with the network slim."),
+        ({"network": SLIM, "stylization": {"value": "2", "reason": 3}}, "“Cup” was painted with the network slim."),
+        (
+            {"network": SLIM, "stylization": {"value": 2, "reason": "x" * 999}},
+            "“Cup” was painted with the network slim.",
+        ),
+        ({"network": "slim", "stylization": 3}, ""),
+        ({"network": {"name": "x" * 999}}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_a_result_was_made_with(result: dict[str, object], text: str) -> None:
+    """As far as a note that came with an image can be believed."""
+    assert wording.made_with("Cup", result) == text

@@ -236,7 +236,8 @@ def _failure(submit: Submit, step: Step) -> EngineMessage:
 
 def _result(submit: Submit, step: Step) -> EngineMessage:
     x, y, picture = harmonize(submit.request, step)
-    metadata = {"network": "none", "fake": True, "how": step.get("how", "invert"), **step.get("metadata", {})}
+    told = {"network": {"name": "fake"}, "stylization": {"value": 2.5, "reason": "as asked for"}}
+    metadata = {**told, "fake": True, "how": step.get("how", "invert"), **step.get("metadata", {})}
     return Result(submit.job_id, x, y, picture, metadata)
 
 

@@ -57,6 +57,12 @@ TEXTS = (
     "The file {path} of the package is missing.",
     "Run 'painterly weights fetch {name}'.",
     "missing or damaged. {advice}",
+    "estimated from the painting's brushwork and colours, closest to {kin}",
+    "the default, as the painting is too narrow to judge",
+    "Realism or Baroque",
+    "Cubism or Expressionism",
+    "usual in {genre}",
+    "as asked for",
     "In a clone run “git -C {folder} checkout .”; else unpack the release once more, or give its wheel to "
     "“pip install --force-reinstall --no-deps”.",
     "There is no file of weights at {path}.",

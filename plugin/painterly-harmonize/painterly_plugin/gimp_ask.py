@@ -175,6 +175,9 @@ class Window:
         self._settings = settings_box(self._dialog, self._bench.arguments, self._engine_button(), help_button())
         left = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12)
         left.pack_start(self._pickers.widget, False, False, 0)
+        if (earlier := self._bench.choice.earlier) is not None and self._bench.choice.note is not None:
+            told = wording.made_with(earlier.get_name(), self._bench.choice.note.result)
+            left.pack_start(Gtk.Label(label=told, xalign=0.0, wrap=True, max_width_chars=40), False, False, 0)
         left.pack_start(self._preview.widget, True, True, 0)
         columns = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=18)
         columns.pack_start(left, True, True, 0)

@@ -65,12 +65,14 @@ class Note:
         arguments: of the procedure, by name.
         made_of, painting: the layers it was made from.
         style: the layer or channel that was imitated; nothing: all of the painting.
+        result: what the engine said of it, or so it says.
     """
 
     arguments: Mapping[str, object] = field(default_factory=dict)
     made_of: Trace = NOTHING
     painting: Trace = NOTHING
     style: Trace = NOTHING
+    result: Mapping[str, object] = field(default_factory=dict)
 
 
 def parameters_from(arguments: Mapping[str, object], *, previews: bool) -> Parameters:
@@ -143,8 +145,10 @@ def read_note(data: bytes) -> Note | None:
         arguments = {str(name): value for name, value in raw["arguments"].items()}
         # Notes of before there was a choice of style have no word of it, nor older ones of names.
         tattoos, names = {"style": 0, **raw["layers"]}, raw.get("names", {})
-        kin = [Trace(_tattoo(tattoos[of]), str(names.get(of, ""))) for of in ("object", "painting", "style")]
-        return Note(arguments, *kin)
+        made_of, painting, style = (
+            Trace(_tattoo(tattoos[of]), str(names.get(of, ""))) for of in ("object", "painting", "style")
+        )
+        return Note(arguments, made_of, painting, style, dict(raw.get("result", {})))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from painterly_plugin.estimate import Basis, Estimate
-from painterly_plugin.language import _
+from painterly_plugin.language import _, said
 from painterly_protocol.messages import Phase
 
 PHASE_TEXTS = {
@@ -55,11 +57,27 @@ _GENRES = {
 }
 
 
+LONGEST_NAME, LONGEST_REASON = 60, 200
+"""Letters of what a note says; notes may come from anywhere."""
+
 _ESTIMATES = {
     Basis.LEARNT: _("Takes about {time} and {memory}."),
     Basis.SCALED: _("Takes roughly {time} and {memory}."),
     Basis.GUESSED: _("Probably about {time} (a guess until the first run) and {memory}."),
 }
+
+
+def made_with(layer: str, result: Mapping[str, object]) -> str:
+    """With which network a result was painted, how strongly stylized and why; "" where its note does not say."""
+    network, stylization = result.get("network"), result.get("stylization")
+    name = network.get("name") if isinstance(network, Mapping) else None
+    if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        return ""
+    value, reason = (stylization.get(of) for of in ("value", "reason")) if isinstance(stylization, Mapping) else (0, "")
+    if not isinstance(value, int | float) or not value or not isinstance(reason, str) or len(reason) > LONGEST_REASON:
+        return _("“{layer}” was painted with the network {network}.").format(layer=layer, network=name)
+    text = _("“{layer}” was painted with the network {network}, stylization {value}: {reason}.")
+    return text.format(layer=layer, network=name, value=f"{value:g}", reason=said(reason))
 
 
 def preset_texts(name: str) -> tuple[str, str]:
