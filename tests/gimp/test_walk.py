@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from painterly_protocol.client import connect
 from painterly_protocol.errors import PainterlyError
@@ -27,7 +27,7 @@ SMALLEST_SCREEN = (1366, 768)
 IMAGE_WINDOW = r"layers.*GIMP|layer.*GIMP"
 DIALOG = "^Painterly Harmonize$"
 CORNER = (60, 40)
-PREVIEW = (CORNER[0] + 90, CORNER[1] + 180, CORNER[0] + 370, CORNER[1] + 400)  # well inside the dialog's picture
+PREVIEW = (CORNER[0] + 90, CORNER[1] + 240, CORNER[0] + 370, CORNER[1] + 400)  # well inside the dialog's picture
 ENGINE_WINDOW = "Engine and Networks"
 RESTING_LOOKS = 3
 WALKING_ANTS = 4000  # pixels that a selection's outline changes from one look to the next, at most
@@ -101,8 +101,9 @@ class Walk:
         self.window.wait_for_no_window(DIALOG)
 
     def has_read(self) -> bool:
-        """Whether the dialog has its copy of the image."""
-        return bool(self.window.call("result = len(Gimp.get_images()) == 2"))
+        """Whether the dialog, in its corner, shows the picture: it is plain there until it has been read."""
+        with Image.open(self.look_quietly()) as screen:
+            return ImageStat.Stat(screen.convert("L").crop(PREVIEW)).stddev[0] > 20
 
     def layers(self) -> list[str]:
         names: list[str] = self.window.call("result = [layer.get_name() for layer in image.get_layers()]")
@@ -238,6 +239,7 @@ def harmonize_again(walk: Walk, preset: str, shown: list[bool]) -> None:
     window = walk.window
     window.call("image.set_selected_layers([image.get_layers()[0]])")
     walk.open_dialog()
+    window.place(DIALOG, *CORNER)
     wait_until(walk.has_read)
     window.keys("alt+q", "Up")
     walk.look_when_drawn(f"again-{preset}")
