@@ -279,43 +279,44 @@ class Shelf:
         wait_until(lambda: self.count("weights list") == 1 and not is_running(self._profile, "list"))
 
 
-def test_a_network_is_fetched_by_a_button_which_also_stops_it(gimp_house: GimpHouse) -> None:
+@pytest.fixture
+def shelf(gimp_house: GimpHouse) -> Iterator[tuple[Shelf, Profile, GimpWindow]]:
+    """The engine's window over networks that can be fetched."""
     if missing := gimp_house.missing_for_windows():
         pytest.skip(f"no windowed tests without {', '.join(missing)}")
     with gimp_house.profile() as profile:
-        shelf = Shelf(profile)
+        networks = Shelf(profile)
         with profile.window() as window:
-            shelf.open_window(window)
-            # Download, Cancel and Download again are one button.
-            window.click_until(DOWNLOAD, lambda: is_running(profile, "fetch"))
-            window.screenshot("window-download")
-            window.click_until(DOWNLOAD, lambda: not is_running(profile, "fetch"))
-            window.click_until(DOWNLOAD, lambda: shelf.count("weights fetch vgg19") == 2)
-            shelf.let_arrive("vgg19")
-            wait_until(lambda: shelf.count("weights list") == 2)  # what is there now is asked for
-            window.screenshot("window-downloaded")
-            window.leave(ENGINE_WINDOW)
+            networks.open_window(window)
+            yield networks, profile, window
             assert "Traceback" not in window.log()
 
 
-def test_a_download_that_ends_leaves_the_others_alone(gimp_house: GimpHouse) -> None:
+def test_a_network_is_fetched_by_a_button_which_also_stops_it(shelf: tuple[Shelf, Profile, GimpWindow]) -> None:
+    networks, profile, window = shelf
+    # Download, Cancel and Download again are one button.
+    window.click_until(DOWNLOAD, lambda: is_running(profile, "fetch"))
+    window.screenshot("window-download")
+    window.click_until(DOWNLOAD, lambda: not is_running(profile, "fetch"))
+    window.click_until(DOWNLOAD, lambda: networks.count("weights fetch vgg19") == 2)
+    networks.let_arrive("vgg19")
+    wait_until(lambda: networks.count("weights list") == 2)  # what is there now is asked for
+    window.screenshot("window-downloaded")
+    window.leave(ENGINE_WINDOW)
+
+
+def test_a_download_that_ends_leaves_the_others_alone(shelf: tuple[Shelf, Profile, GimpWindow]) -> None:
     """Two at once: the second one's button still stops it when the first has ended, and so does closing the window."""
-    if missing := gimp_house.missing_for_windows():
-        pytest.skip(f"no windowed tests without {', '.join(missing)}")
-    with gimp_house.profile() as profile:
-        shelf = Shelf(profile)
-        with profile.window() as window:
-            shelf.open_window(window)
-            window.click_until(DOWNLOAD, lambda: shelf.count("weights fetch vgg19") == 1)
-            window.click_until(DOWNLOAD_SECOND, lambda: is_running(profile, "vgg16"))
-            shelf.let_arrive("vgg19")
-            wait_until(lambda: shelf.count("weights list") == 2 and not is_running(profile, "list"))
-            wait_until(lambda: is_bare(window.screenshot("window-one-of-two-downloaded"), DOWNLOAD))
-            window.click_until(DOWNLOAD_SECOND, lambda: not is_running(profile, "vgg16"))
-            window.click_until(DOWNLOAD_SECOND, lambda: shelf.count("weights fetch vgg16") == 2)
-            window.leave(ENGINE_WINDOW)
-            wait_until(lambda: not is_running(profile, "vgg16"))
-            assert "Traceback" not in window.log()
+    networks, profile, window = shelf
+    window.click_until(DOWNLOAD, lambda: networks.count("weights fetch vgg19") == 1)
+    window.click_until(DOWNLOAD_SECOND, lambda: is_running(profile, "vgg16"))
+    networks.let_arrive("vgg19")
+    wait_until(lambda: networks.count("weights list") == 2 and not is_running(profile, "list"))
+    wait_until(lambda: is_bare(window.screenshot("window-one-of-two-downloaded"), DOWNLOAD))
+    window.click_until(DOWNLOAD_SECOND, lambda: not is_running(profile, "vgg16"))
+    window.click_until(DOWNLOAD_SECOND, lambda: networks.count("weights fetch vgg16") == 2)
+    window.leave(ENGINE_WINDOW)
+    wait_until(lambda: not is_running(profile, "vgg16"))
 
 
 def test_an_engine_on_another_machine_is_named_and_neither_stopped_nor_given_networks(gimp_house: GimpHouse) -> None:

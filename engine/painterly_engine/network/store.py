@@ -103,14 +103,18 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         OSError: the disk is full or not ours to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
     content = serialize(tensors, metadata)
+    _write_whole(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         partial.write_bytes(content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
 
 
 def store(name: str, network: Recognised, source: str, source_sha256: str, licence: str, notes: str = "") -> Passport:
@@ -133,10 +137,8 @@ def store_in(
 
 def issue(folder: Path, passport: Passport) -> Passport:
     """Write a passport beside its file, whole or not at all."""
-    file = folder / f"{passport.name}.json"
-    partial = file.with_suffix(".json.new")
-    partial.write_text(json.dumps(asdict(passport), indent=1) + "\n", encoding="utf-8")
-    partial.replace(file)
+    content = json.dumps(asdict(passport), indent=1) + "\n"
+    _write_whole(folder / f"{passport.name}.json", content.encode("utf-8"))
     return passport
 
 
